@@ -1,0 +1,36 @@
+const toCommonJs = { module: { type: 'commonjs' }, jsc: { target: 'es2023' } };
+
+/** Tests run as CommonJS on every supported Node, ESM-only dependencies included; the built ESM is tested as a process. */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.spec.ts'],
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+  testTimeout: 30_000,
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        ...toCommonJs,
+        jsc: {
+          ...toCommonJs.jsc,
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          keepClassNames: true,
+        },
+      },
+    ],
+    'node_modules/.+\\.m?js$': ['@swc/jest', toCommonJs],
+  },
+  transformIgnorePatterns: [
+    '/node_modules/(?:typeorm|rxjs|tslib|pg|pg-[a-z-]+|express|reflect-metadata|fast-check|@swc|@node-rs)/',
+  ],
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^nestjs-token-family$': '<rootDir>/libs/auth/src/index.ts',
+    '^nestjs-token-family/typeorm$': '<rootDir>/libs/auth/src/typeorm.ts',
+    '^token-family-client$': '<rootDir>/libs/client/src/index.ts',
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/libs/.*/dist', '<rootDir>/libs/.*/\\.tshy'],
+};

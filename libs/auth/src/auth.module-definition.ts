@@ -1,0 +1,27 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import type { TokenFamilyOptions } from './core/options.js';
+
+export interface RoutesOptions {
+  /** where refresh, logout and sessions are mounted; default `auth` */
+  readonly prefix?: string;
+}
+
+/** What shapes the module itself, and so is given beside the options, to `forRoot` and `forRootAsync` alike. */
+export interface AuthModuleExtras {
+  /** providers and guards are visible in every module; default true */
+  isGlobal?: boolean;
+  /** the name of the TypeORM data source, if it has one */
+  dataSource?: string;
+  /** the routes to mount; default `false`: none, the application writes its own */
+  routes?: RoutesOptions | boolean;
+}
+
+export const {
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  OPTIONS_TYPE,
+  ASYNC_OPTIONS_TYPE,
+} = new ConfigurableModuleBuilder<TokenFamilyOptions>({ moduleName: 'TokenFamily' })
+  .setClassMethodName('forRoot')
+  .setExtras<AuthModuleExtras>({}, (definition) => definition)
+  .build();

@@ -1,0 +1,173 @@
+import { Logger, Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { JwtModule, JwtService } from '@nestjs/jwt';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import {
+  ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  OPTIONS_TYPE,
+  type AuthModuleExtras,
+} from './auth.module-definition.js';
+import { resolveOptions, ResolvedOptions, warningsFor, type TokenFamilyOptions } from './core/options.js';
+import { AccessTokens, Clock, RefreshTokenStore, RevocationCheck } from './core/ports.js';
+import { RefreshTokenCodec } from './core/refresh-token.js';
+import { AccessGuard } from './http/access.guard.js';
+import { AccessTokenStrategy } from './http/access-token.strategy.js';
+import { AuthErrorFilter } from './http/auth-error.filter.js';
+import { mounted } from './http/mounted.js';
+import { RefreshController } from './http/refresh.controller.js';
+import { RefreshGuard } from './http/refresh.guard.js';
+import { SessionsController } from './http/sessions.controller.js';
+import { TokenResponseInterceptor } from './http/token-response.interceptor.js';
+import { ClaimsSource } from './issuer/claims.source.js';
+import { Rotator } from './issuer/rotator.js';
+import { TokenEvents } from './issuer/token-events.js';
+import { TokenService } from './issuer/token.service.js';
+import { AccessTokenSigner } from './jwt/access-token.signer.js';
+import { KeyRing } from './jwt/key-ring.js';
+import { importSigningKeys } from './jwt/signing-keys.js';
+import { AccessTokenVerifier } from './jwt/verification.js';
+import { RevocationFeed } from './revocation/revocation.feed.js';
+import { RefreshToken } from './storage/refresh-token.entity.js';
+import { TypeOrmRefreshTokenStore } from './storage/typeorm.store.js';
+
+const DEFAULT_PREFIX = 'auth';
+
+/** The switchboard: the one file that sees every room. */
+@Module({})
+export class AuthModule extends ConfigurableModuleClass {
+  /** @throws {ConfigError} when the application starts, naming every fault of the options at once */
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    return assemble(super.forRoot(options), options);
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return assemble(super.forRootAsync(options), options);
+  }
+}
+
+function assemble(definition: DynamicModule, { isGlobal = true, dataSource, routes = false }: AuthModuleExtras): DynamicModule {
+  return {
+    ...definition,
+    global: isGlobal,
+    imports: [...(definition.imports ?? []), JwtModule.register({}), TypeOrmModule.forFeature([RefreshToken], dataSource)],
+    providers: [...(definition.providers ?? []), ...PROVIDERS, storeOn(dataSource)],
+    controllers: controllersFor(routes),
+    exports: [TokenService, TokenEvents, AccessGuard, RefreshGuard, AccessTokenVerifier, ...SHARED_TOKENS],
+  };
+}
+
+function controllersFor(routes: AuthModuleExtras['routes']): Type[] {
+  if (!routes) return [];
+  const { prefix = DEFAULT_PREFIX } = routes === true ? {} : routes;
+  return [mounted(RefreshController, prefix), mounted(SessionsController, `${prefix}/sessions`)];
+}
+
+function storeOn(dataSource: string | undefined): Provider {
+  return {
+    provide: RefreshTokenStore,
+    inject: [getDataSourceToken(dataSource), ResolvedOptions],
+    useFactory: (source: DataSource, options: ResolvedOptions) => new TypeOrmRefreshTokenStore(source, options),
+  };
+}
+
+/** What guards and interceptors of this package need when an application uses them in its own modules. */
+const SHARED_TOKENS = [ResolvedOptions, RevocationCheck, Clock, AccessTokenStrategy];
+
+const PROVIDERS: Provider[] = [
+  {
+    provide: Clock,
+    useValue: { now: () => Date.now(), monotonic: () => performance.now() } satisfies Clock,
+  },
+  {
+    provide: KeyRing,
+    inject: [MODULE_OPTIONS_TOKEN],
+    useFactory: (input: TokenFamilyOptions) => {
+      const algorithm = input.accessToken?.algorithm ?? 'ES256';
+      const { keys, faults } = importSigningKeys(input.accessToken?.keys ?? [], algorithm);
+      const options = resolveOptions(input, faults);
+      for (const warning of warningsFor(options)) new Logger(AuthModule.name).warn(warning);
+      return new KeyRing(options.accessToken.algorithm, keys);
+    },
+  },
+  {
+    provide: ResolvedOptions,
+    // After the key ring, which reports the faults of keys and options together.
+    inject: [MODULE_OPTIONS_TOKEN, KeyRing],
+    useFactory: (input: TokenFamilyOptions) => resolveOptions(input),
+  },
+  {
+    provide: RefreshTokenCodec,
+    inject: [ResolvedOptions],
+    useFactory: ({ refreshToken }: ResolvedOptions) => new RefreshTokenCodec(refreshToken.keys),
+  },
+  {
+    provide: AccessTokenSigner,
+    inject: [JwtService, KeyRing, ResolvedOptions],
+    useFactory: (jwt: JwtService, ring: KeyRing, options: ResolvedOptions) => new AccessTokenSigner(jwt, ring, options),
+  },
+  {
+    provide: AccessTokenVerifier,
+    inject: [JwtService, KeyRing, ResolvedOptions, Clock],
+    useFactory: (jwt: JwtService, ring: KeyRing, options: ResolvedOptions, clock: Clock) => {
+      const { issuer, audience, clockTolerance, accessToken } = options;
+      const policy = { issuer, audience, clockTolerance, maxLifetime: accessToken.lifetime };
+      return new AccessTokenVerifier(jwt, ring, policy, clock);
+    },
+  },
+  {
+    provide: AccessTokens,
+    inject: [AccessTokenSigner, AccessTokenVerifier],
+    useFactory: (signer: AccessTokenSigner, verifier: AccessTokenVerifier): AccessTokens => ({
+      sign: (grant, own, now) => signer.sign(grant, own, now),
+      verify: (token) => verifier.verify(token),
+    }),
+  },
+  {
+    provide: RevocationCheck,
+    inject: [RefreshTokenStore, ResolvedOptions, Clock],
+    useFactory: (store: RefreshTokenStore, options: ResolvedOptions, clock: Clock) =>
+      new RevocationFeed(store, options, clock),
+  },
+  TokenEvents,
+  {
+    provide: ClaimsSource,
+    inject: [ResolvedOptions],
+    useFactory: ({ claims, accessToken }: ResolvedOptions) => new ClaimsSource(claims, accessToken.claimsTimeout),
+  },
+  {
+    provide: Rotator,
+    inject: [RefreshTokenStore, RefreshTokenCodec, ClaimsSource, RevocationCheck, TokenEvents, Clock, ResolvedOptions],
+    useFactory: (
+      store: RefreshTokenStore,
+      codec: RefreshTokenCodec,
+      claims: ClaimsSource,
+      revocations: RevocationCheck,
+      events: TokenEvents,
+      clock: Clock,
+      { refreshToken }: ResolvedOptions,
+    ) => new Rotator(store, codec, claims, revocations, events, clock, refreshToken.leeway * 1000),
+  },
+  {
+    provide: TokenService,
+    inject: [
+      RefreshTokenStore,
+      RefreshTokenCodec,
+      Rotator,
+      AccessTokens,
+      ClaimsSource,
+      RevocationCheck,
+      TokenEvents,
+      Clock,
+      ResolvedOptions,
+    ],
+    useFactory: (...args: ConstructorParameters<typeof TokenService>) => new TokenService(...args),
+  },
+  AccessTokenStrategy,
+  AccessGuard,
+  RefreshGuard,
+  TokenResponseInterceptor,
+  { provide: APP_FILTER, useClass: AuthErrorFilter },
+];

@@ -1,0 +1,161 @@
+/** Stable reason codes: for logs, metrics and `switch`; the wire carries `error` instead. */
+export type AuthErrorCode =
+  | 'ERR_CONFIG'
+  | 'ERR_REQUEST_MALFORMED'
+  | 'ERR_TOKEN_MISSING'
+  | 'ERR_TOKEN_SENT_TWICE'
+  | 'ERR_IDEMPOTENCY_KEY_MALFORMED'
+  | 'ERR_IDEMPOTENCY_KEY_REUSED'
+  | 'ERR_SESSION_MISMATCH'
+  | 'ERR_SESSION_UNKNOWN'
+  | 'ERR_REFRESH_TOKEN_MALFORMED'
+  | 'ERR_REFRESH_TOKEN_FORGED'
+  | 'ERR_REFRESH_TOKEN_UNKNOWN'
+  | 'ERR_REFRESH_TOKEN_REVOKED'
+  | 'ERR_REFRESH_TOKEN_CLIENT_MISMATCH'
+  | 'ERR_REFRESH_TOKEN_EXPIRED'
+  | 'ERR_REFRESH_TOKEN_IDLE'
+  | 'ERR_REFRESH_TOKEN_AHEAD'
+  | 'ERR_REFRESH_TOKEN_REUSED'
+  | 'ERR_SUBJECT_REFUSED'
+  | 'ERR_ACCESS_TOKEN_INVALID'
+  | 'ERR_ACCESS_TOKEN_EXPIRED'
+  | 'ERR_ACCESS_TOKEN_REVOKED'
+  | 'ERR_CONTEXT_UNKNOWN'
+  | 'ERR_INSUFFICIENT_SCOPE'
+  | 'ERR_REFRESH_TOKEN_KEY_UNKNOWN'
+  | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_STORE_CONTENDED'
+  | 'ERR_STORE_INCONSISTENT'
+  | 'ERR_CLAIMS_UNAVAILABLE'
+  | 'ERR_REVOCATIONS_STALE';
+
+/** The word a client reads: RFC 6749 section 5.2, RFC 6750 section 3.1, and what those leave open. */
+export type WireError =
+  | 'invalid_request'
+  | 'invalid_grant'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'session_mismatch'
+  | 'not_found'
+  | 'temporarily_unavailable'
+  | 'server_error';
+
+/**
+ * Everything this package refuses, one class for each thing a caller can do about it.
+ *
+ * `message` is safe to send, `cause` is not and is never sent. No message holds a token, a hash or a key.
+ */
+export abstract class AuthError extends Error {
+  abstract readonly error: WireError;
+  abstract readonly status: number;
+
+  constructor(
+    readonly code: AuthErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Thrown at start: `faults` names every bad option at once, each with its remedy. */
+export class ConfigError extends AuthError {
+  readonly error = 'server_error';
+  readonly status = 500;
+
+  constructor(readonly faults: readonly string[]) {
+    super('ERR_CONFIG', `AuthModule cannot start:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  }
+}
+
+/** Malformed, missing or sent twice. Nothing was spent; the same request will fail again. */
+export class InvalidRequestError extends AuthError {
+  readonly error = 'invalid_request';
+
+  constructor(
+    code: AuthErrorCode,
+    message: string,
+    readonly status: 400 | 422 = 400,
+  ) {
+    super(code, message);
+  }
+}
+
+/** The refresh names one session, the token belongs to another. Nothing was spent. */
+export class SessionMismatchError extends AuthError {
+  readonly error = 'session_mismatch';
+  readonly status = 409;
+
+  constructor() {
+    super('ERR_SESSION_MISMATCH', 'The refresh token belongs to another session');
+  }
+}
+
+/** No living session of this subject has that id. Another subject's session looks the same. */
+export class SessionUnknownError extends AuthError {
+  readonly error = 'not_found';
+  readonly status = 404;
+
+  constructor() {
+    super('ERR_SESSION_UNKNOWN', 'No such session');
+  }
+}
+
+/** The refresh token is of no use any more, whatever the cause: `code` tells the log, the wire never. */
+export class InvalidGrantError extends AuthError {
+  readonly error = 'invalid_grant';
+  readonly status = 400;
+
+  constructor(code: AuthErrorCode, options?: ErrorOptions) {
+    super(code, 'The refresh token is invalid, expired or revoked', options);
+  }
+}
+
+/** The access token is missing, or of no use: refresh, then repeat. */
+export class InvalidTokenError extends AuthError {
+  readonly error = 'invalid_token';
+  readonly status = 401;
+
+  constructor(
+    code:
+      | 'ERR_TOKEN_MISSING'
+      | 'ERR_ACCESS_TOKEN_INVALID'
+      | 'ERR_ACCESS_TOKEN_EXPIRED'
+      | 'ERR_ACCESS_TOKEN_REVOKED'
+      | 'ERR_CONTEXT_UNKNOWN',
+    options?: ErrorOptions,
+  ) {
+    super(
+      code,
+      code === 'ERR_ACCESS_TOKEN_EXPIRED' ? 'The access token expired' : 'The access token is invalid',
+      options,
+    );
+  }
+}
+
+/** The access token is good, and does not reach this far. */
+export class InsufficientScopeError extends AuthError {
+  readonly error = 'insufficient_scope';
+  readonly status = 403;
+
+  constructor(readonly scope: string) {
+    super('ERR_INSUFFICIENT_SCOPE', 'The access token lacks a scope');
+  }
+}
+
+/** Busy or broken, ours or the database's. Nothing was lost: the same request may be repeated. */
+export class UnavailableError extends AuthError {
+  readonly error = 'temporarily_unavailable';
+  readonly status = 503;
+
+  constructor(
+    code: AuthErrorCode,
+    options?: ErrorOptions,
+    /** seconds after which a client should try again */
+    readonly retryAfter = 1,
+  ) {
+    super(code, 'The service cannot answer now; try again', options);
+  }
+}

@@ -1,0 +1,118 @@
+import { parseDuration, type Duration } from './lifetime.js';
+import type { RefreshTokenKey } from './refresh-token.js';
+
+const MIN_SECRET_BYTES = 32;
+
+/** Reads options by path, collects faults instead of throwing, and remembers which names were known. */
+export class OptionReader {
+  readonly #faults: string[] = [];
+  readonly #known = new Set<string>();
+
+  constructor(private readonly input: unknown) {}
+
+  text(path: string, fallback?: string): string {
+    const value = this.#value(path) ?? fallback;
+    if (typeof value === 'string' && value.length > 0 && value.length <= 255 && value.trim() === value) return value;
+    return this.#fault(path, 'must be a text of 1 to 255 characters without spaces around it', '');
+  }
+
+  texts(path: string): string[] {
+    const value = this.#value(path);
+    const texts: unknown[] = Array.isArray(value) ? value : [value];
+    if (texts.length > 0 && texts.every((text) => typeof text === 'string' && text.length > 0)) {
+      return [...(texts as string[])];
+    }
+    return this.#fault(path, 'must be a text, or a list of one or more', []);
+  }
+
+  list(path: string): readonly unknown[] {
+    const value = this.#value(path);
+    if (Array.isArray(value) && value.length > 0) return value;
+    return this.#fault(path, 'must be a list of at least one key', []);
+  }
+
+  choice<T extends string>(path: string, choices: readonly T[], fallback: T): T {
+    const value = this.#value(path) ?? fallback;
+    if (choices.includes(value as T)) return value as T;
+    return this.#fault(path, `must be one of ${choices.join(', ')}`, fallback);
+  }
+
+  boolean(path: string, fallback: boolean): boolean {
+    const value = this.#value(path) ?? fallback;
+    return typeof value === 'boolean' ? value : this.#fault(path, 'must be true or false', fallback);
+  }
+
+  number(path: string, fallback: number, min: number, max: number): number {
+    const value = this.#value(path) ?? fallback;
+    if (typeof value === 'number' && value >= min && value <= max) return value;
+    return this.#fault(path, `must be a number from ${min} to ${max}`, fallback);
+  }
+
+  /** Seconds. */
+  duration(path: string, fallback: Duration, min: number, max: number): number {
+    const seconds = parseDuration(this.#value(path) ?? fallback);
+    if (seconds !== null && seconds >= min && seconds <= max) return seconds;
+    return this.#fault(
+      path,
+      `must be a duration from ${min} s to ${max} s: a number of seconds, or a text such as '10s', '5m', '30d'`,
+      parseDuration(fallback)!,
+    );
+  }
+
+  function(path: string): unknown {
+    const value = this.#value(path);
+    if (value === undefined || typeof value === 'function') return value;
+    return this.#fault(path, 'must be a function', undefined);
+  }
+
+  refreshTokenKeys(path: string): RefreshTokenKey[] {
+    const keys = this.list(path) as RefreshTokenKey[];
+    const ids = keys.map((key) => key?.id);
+    for (const [index, key] of keys.entries()) {
+      if (!Number.isInteger(key?.id) || key.id < 0 || key.id > 255) {
+        this.#fault(`${path}[${index}].id`, 'must be a whole number from 0 to 255', undefined);
+      }
+      if (!isSecret(key?.secret)) {
+        const remedy = `must be ${MIN_SECRET_BYTES} random bytes or more, for example from \`openssl rand -base64 32\``;
+        this.#fault(`${path}[${index}].secret`, remedy, undefined);
+      }
+    }
+    if (new Set(ids).size < ids.length) this.#fault(path, 'must not use an id twice', undefined);
+    return keys;
+  }
+
+  faults(): string[] {
+    return [...this.#faults, ...this.#unknownNames('', this.input)];
+  }
+
+  #value(path: string): unknown {
+    this.#known.add(path);
+    let value: unknown = this.input;
+    for (const name of path.split('.')) {
+      if (typeof value !== 'object' || value === null) return undefined;
+      value = (value as Record<string, unknown>)[name];
+    }
+    return value;
+  }
+
+  #fault<T>(path: string, remedy: string, standIn: T): T {
+    this.#faults.push(`${path} ${remedy}`);
+    return standIn;
+  }
+
+  /** A misspelt option would else silently leave its default in force. */
+  #unknownNames(prefix: string, group: unknown): string[] {
+    if (typeof group !== 'object' || group === null) return [];
+    return Object.entries(group).flatMap(([name, value]) => {
+      const path = prefix + name;
+      if (this.#known.has(path)) return [];
+      if ([...this.#known].some((known) => known.startsWith(`${path}.`))) return this.#unknownNames(`${path}.`, value);
+      return [`${path} is not an option: remove it, or correct its name`];
+    });
+  }
+}
+
+function isSecret(secret: unknown): boolean {
+  if (typeof secret === 'string') return Buffer.byteLength(secret) >= MIN_SECRET_BYTES;
+  return secret instanceof Uint8Array && secret.byteLength >= MIN_SECRET_BYTES;
+}

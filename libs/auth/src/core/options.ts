@@ -1,0 +1,178 @@
+import { ConfigError } from './errors.js';
+import type { Duration } from './lifetime.js';
+import { OptionReader } from './option-reader.js';
+import type { ClaimsProvider } from './ports.js';
+import type { RefreshTokenKey } from './refresh-token.js';
+
+export type SigningAlgorithm = 'ES256' | 'RS256' | 'HS256';
+export type CarrierPolicy = 'any' | 'body' | 'cookie';
+
+/** Key material for access tokens: PEM text, a JWK object, a `KeyObject`, or (HS256) a secret of 32 bytes or more. */
+export type SigningKeyInput = string | object;
+
+/** What `AuthModule.forRoot` takes. `issuer`, `audience` and the two lists of keys are required. */
+export interface TokenFamilyOptions {
+  /** the `iss` of every access token, compared to the letter */
+  issuer: string;
+  /** the `aud` of every access token; one of them must be in a presented token */
+  audience: string | readonly string[];
+  /** the client of logins and refreshes that name none */
+  clientId?: string;
+  accessToken: {
+    /** the first one signs, all of them verify */
+    keys: readonly SigningKeyInput[];
+    algorithm?: SigningAlgorithm;
+    lifetime?: Duration;
+    /** a lifetime is shortened at random by up to this share, 0 to 0.5 */
+    jitter?: number;
+    /** how long the claims provider may take */
+    claimsTimeout?: Duration;
+  };
+  refreshToken: {
+    /** the first one is active, all of them verify; add a new one at the end first, then move it to the front */
+    keys: readonly RefreshTokenKey[];
+    /** from login to the end, whatever happens between */
+    lifetime?: Duration;
+    /** from one refresh to the next */
+    idleLifetime?: Duration;
+    /** for how long the parent of the current token is taken for a retry; 0 is strict */
+    leeway?: Duration;
+    /** how clients may bring and get the token */
+    carrier?: CarrierPolicy;
+  };
+  revocation?: {
+    pollInterval?: Duration;
+    /** without news for this long, `onStale` decides */
+    maxStaleness?: Duration;
+    /** `refuse` answers 503, `accept` lets tokens pass unchecked */
+    onStale?: 'refuse' | 'accept';
+  };
+  database?: {
+    lockTimeout?: Duration;
+    /** for one statement, waiting for a connection included */
+    queryTimeout?: Duration;
+    /** turn off behind a pooler that cannot keep them, such as PgBouncer before 1.21 in transaction mode */
+    preparedStatements?: boolean;
+  };
+  /** how far this node's clock may be off when it verifies access tokens */
+  clockTolerance?: Duration;
+  /** asked for the application's claims at every login and refresh */
+  claims?: ClaimsProvider;
+}
+
+/** Durations in seconds; every default applied. Also the injection token of the validated options. */
+export interface ResolvedOptions {
+  readonly issuer: string;
+  readonly audience: readonly string[];
+  readonly clientId: string;
+  readonly accessToken: {
+    readonly keys: readonly SigningKeyInput[];
+    readonly algorithm: SigningAlgorithm;
+    readonly lifetime: number;
+    readonly jitter: number;
+    readonly claimsTimeout: number;
+  };
+  readonly refreshToken: {
+    readonly keys: readonly RefreshTokenKey[];
+    readonly lifetime: number;
+    readonly idleLifetime: number;
+    readonly leeway: number;
+    readonly carrier: CarrierPolicy;
+  };
+  readonly revocation: {
+    readonly pollInterval: number;
+    readonly maxStaleness: number;
+    readonly onStale: 'refuse' | 'accept';
+  };
+  readonly database: {
+    readonly lockTimeout: number;
+    readonly queryTimeout: number;
+    readonly preparedStatements: boolean;
+  };
+  readonly clockTolerance: number;
+  readonly claims: ClaimsProvider | undefined;
+}
+
+export const ResolvedOptions = Symbol('ResolvedOptions');
+
+const DAY = 86_400;
+
+/**
+ * Applies the defaults and finds every fault in one pass.
+ *
+ * @param moreFaults what other rooms found, such as key material that cannot be read
+ * @throws {ConfigError} names all of them, each with its remedy, and repeats no secret
+ */
+export function resolveOptions(input: TokenFamilyOptions, moreFaults: readonly string[] = []): ResolvedOptions {
+  const read = new OptionReader(input);
+  const resolved: ResolvedOptions = {
+    issuer: read.text('issuer'),
+    audience: read.texts('audience'),
+    clientId: read.text('clientId', 'default'),
+    accessToken: {
+      keys: read.list('accessToken.keys') as readonly SigningKeyInput[],
+      algorithm: read.choice('accessToken.algorithm', ['ES256', 'RS256', 'HS256'], 'ES256'),
+      lifetime: read.duration('accessToken.lifetime', '5m', 1, DAY),
+      jitter: read.number('accessToken.jitter', 0.2, 0, 0.5),
+      claimsTimeout: read.duration('accessToken.claimsTimeout', '5s', 0.01, 60),
+    },
+    refreshToken: {
+      keys: read.refreshTokenKeys('refreshToken.keys'),
+      lifetime: read.duration('refreshToken.lifetime', '30d', 1, 3650 * DAY),
+      idleLifetime: read.duration('refreshToken.idleLifetime', '7d', 1, 3650 * DAY),
+      leeway: read.duration('refreshToken.leeway', '10s', 0, 60),
+      carrier: read.choice('refreshToken.carrier', ['any', 'body', 'cookie'], 'any'),
+    },
+    revocation: {
+      pollInterval: read.duration('revocation.pollInterval', '2s', 0.05, 60),
+      maxStaleness: read.duration('revocation.maxStaleness', '30s', 0.1, 3600),
+      onStale: read.choice('revocation.onStale', ['refuse', 'accept'], 'refuse'),
+    },
+    database: {
+      lockTimeout: read.duration('database.lockTimeout', '2s', 0.01, 60),
+      queryTimeout: read.duration('database.queryTimeout', '4s', 0.02, 120),
+      preparedStatements: read.boolean('database.preparedStatements', true),
+    },
+    clockTolerance: read.duration('clockTolerance', '5s', 0, 60),
+    claims: read.function('claims') as ClaimsProvider | undefined,
+  };
+  const faults = [...read.faults(), ...relations(resolved), ...moreFaults];
+  if (faults.length > 0) throw new ConfigError(faults);
+  return resolved;
+}
+
+/** Settings that are allowed and yet weaken a promise; for the log at start. */
+export function warningsFor(options: ResolvedOptions): string[] {
+  const { accessToken, refreshToken } = options;
+  const spread = accessToken.jitter * accessToken.lifetime;
+  return spread < 4 * refreshToken.leeway
+    ? [
+        `accessToken.jitter × accessToken.lifetime is ${spread} s, less than 4 × refreshToken.leeway: ` +
+          'a thief who knows the refresh schedule could time requests to it; raise one or lower the leeway',
+      ]
+    : [];
+}
+
+function relations({ refreshToken, revocation, database }: ResolvedOptions): string[] {
+  const faults: string[] = [];
+  const demand = (holds: boolean, fault: string) => {
+    if (!holds) faults.push(fault);
+  };
+  demand(
+    refreshToken.idleLifetime <= refreshToken.lifetime,
+    'refreshToken.idleLifetime is longer than refreshToken.lifetime: shorten it, or lengthen the other',
+  );
+  demand(
+    refreshToken.leeway < refreshToken.idleLifetime,
+    'refreshToken.leeway is not below refreshToken.idleLifetime: shorten it',
+  );
+  demand(
+    revocation.pollInterval < revocation.maxStaleness,
+    'revocation.pollInterval is not below revocation.maxStaleness: every poll would come too late',
+  );
+  demand(
+    database.lockTimeout < database.queryTimeout,
+    'database.lockTimeout is not below database.queryTimeout: the lock would never time out first',
+  );
+  return faults;
+}

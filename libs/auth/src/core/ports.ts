@@ -1,0 +1,128 @@
+import type { AccessTokenClaims } from './access-token.js';
+import type { TokenEvent } from './events.js';
+import type { Claims, Device, Family, Grant, RevocationReason } from './family.js';
+import type { RefreshTokenParts } from './refresh-token.js';
+
+/**
+ * Anything that runs SQL inside a transaction of the caller: TypeORM's `EntityManager` and `QueryRunner` fit.
+ */
+export interface TransactionContext {
+  query(sql: string, parameters?: unknown[]): Promise<unknown>;
+}
+
+export interface Login {
+  readonly token: RefreshTokenParts;
+  readonly subject: string;
+  readonly clientId: string;
+  readonly scope: string | null;
+  readonly claims: Claims | null;
+  readonly device: Device | null;
+}
+
+/** A rotation as it is to be written: `token` is spent, `successor` takes its place. */
+export interface Rotation {
+  readonly token: RefreshTokenParts;
+  readonly successor: RefreshTokenParts;
+  readonly clientId: string;
+  readonly attemptHash: Buffer | null;
+  /** milliseconds since this node had read the request */
+  readonly waited: number;
+}
+
+/** Milliseconds since the epoch on the store's clock, at the moment of the statement. */
+export interface Stamped {
+  readonly now: number;
+}
+
+export interface Look extends Stamped {
+  readonly family: Family | null;
+}
+
+export interface RevokedFamily {
+  readonly sid: string;
+  readonly subject: string;
+}
+
+export interface RevokedSession {
+  readonly sid: string;
+  /** milliseconds since the epoch */
+  readonly revokedAt: number;
+}
+
+/**
+ * Where families are kept. Every change is one atomic statement on one row; every read sees the latest commit.
+ *
+ * Each method throws UnavailableError when the store is busy or broken, or did not answer in time: what it was
+ * asked to do may then have happened or not, and every one of them may be repeated.
+ */
+export interface RefreshTokenStore {
+  /** Adds a family at generation 0; with `transaction`, as part of it. */
+  insert(login: Login, transaction?: TransactionContext): Promise<Grant & Stamped>;
+  /** Writes the rotation if the judge would say `rotate` at this moment; null when anything at all speaks against it. */
+  rotate(rotation: Rotation): Promise<(Grant & Stamped) | null>;
+  /** Follows a token beyond a lost commit, if the row is still as `judged`. */
+  advance(rotation: Rotation, judged: Family): Promise<(Grant & Stamped) | null>;
+  /** Revokes for reuse, if the row is still as `judged`; false when somebody was faster. */
+  revokeReused(judged: Family): Promise<boolean>;
+  look(familyId: string): Promise<Look>;
+  /** Revokes one living family, of this `subject` if given; null when there is none. */
+  revoke(familyId: string, reason: RevocationReason, subject?: string): Promise<RevokedFamily | null>;
+  /** Revokes every living family of a subject, logins in flight included. */
+  revokeSubject(subject: string, reason: RevocationReason, exceptFamilyId?: string): Promise<RevokedFamily[]>;
+  /** The living families of a subject, newest first, at most `limit`. */
+  sessions(subject: string, limit: number): Promise<{ families: Family[] } & Stamped>;
+  /** Families revoked within the last `window` milliseconds. */
+  revokedWithin(window: number): Promise<{ sessions: RevokedSession[] } & Stamped>;
+}
+export const RefreshTokenStore = Symbol('RefreshTokenStore');
+
+export interface ClaimsRequest {
+  readonly subject: string;
+  readonly clientId: string;
+  readonly sid: string;
+  readonly scope: string | null;
+  /** what `issue` was given for this login */
+  readonly claims: Claims | null;
+}
+
+/**
+ * Asked for the application's claims at every login and every refresh, before anything is written.
+ *
+ * Answer an object (merged over the login's own claims), or `null` to refuse: the family is then revoked. To
+ * throw, or to take longer than `accessToken.claimsTimeout`, is an outage: 503, and nothing is spent.
+ */
+export type ClaimsProvider = (request: ClaimsRequest) => Promise<Claims | null> | Claims | null;
+
+/** Takes events; must not throw and is not waited for. */
+export interface TokenEventSink {
+  emit(event: TokenEvent): void;
+}
+
+/** Tells whether a session has been revoked; asked for every request, so synchronous. */
+export interface RevocationCheck {
+  /** @throws {UnavailableError} the answer would be too old to be trusted */
+  isRevoked(sid: string): boolean;
+  /** Learns of a revocation made by this node, ahead of the feed. */
+  learn(sids: readonly string[]): void;
+}
+export const RevocationCheck = Symbol('RevocationCheck');
+
+/** Makes and reads access tokens. */
+export interface AccessTokens {
+  /**
+   * @param own the application's claims
+   * @param now milliseconds since the epoch on the store's clock, from the statement that allowed the token
+   * @returns `expiresIn` in seconds
+   */
+  sign(grant: Grant, own: Claims, now: number): { accessToken: string; expiresIn: number };
+  /** @throws {InvalidTokenError} whatever is wrong with it; revocation is not asked */
+  verify(token: string): AccessTokenClaims;
+}
+export const AccessTokens = Symbol('AccessTokens');
+
+/** This node's clock: wall time for access tokens, monotonic time for waiting; both in milliseconds. */
+export interface Clock {
+  now(): number;
+  monotonic(): number;
+}
+export const Clock = Symbol('Clock');

@@ -1,0 +1,71 @@
+import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import {
+  AuthError,
+  InsufficientScopeError,
+  InvalidGrantError,
+  InvalidTokenError,
+  UnavailableError,
+} from '../core/errors.js';
+import { CLEARED_COOKIE } from './cookie.js';
+import { presentedByCookie } from './exchange.js';
+import type { HttpRequest } from './http-request.js';
+
+const REALM = 'api';
+
+/**
+ * The one place where errors become answers. The wire tells a client what to do; the log tells an operator what
+ * happened.
+ *
+ * @see RFC 6749 section 5.2, RFC 6750 section 3
+ */
+@Catch(AuthError)
+export class AuthErrorFilter implements ExceptionFilter<AuthError> {
+  readonly #logger = new Logger('AuthError');
+
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
+
+  catch(error: AuthError, host: ArgumentsHost): void {
+    if (host.getType() !== 'http') throw error;
+    const { httpAdapter } = this.adapterHost;
+    const request = host.switchToHttp().getRequest<HttpRequest>();
+    const response = host.switchToHttp().getResponse<object>();
+    this.#log(error);
+    for (const [name, value] of headersFor(error)) httpAdapter.setHeader(response, name, value);
+    // Only a definite end takes the cookie away: busy, broken or malformed must not log anybody out.
+    if (error instanceof InvalidGrantError && presentedByCookie(request)) {
+      httpAdapter.appendHeader(response, 'Set-Cookie', CLEARED_COOKIE);
+    }
+    httpAdapter.reply(response, bodyFor(error), error.status);
+  }
+
+  #log(error: AuthError): void {
+    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    if (error instanceof UnavailableError) this.#logger.error(error.code + cause);
+    else this.#logger.debug(error.code);
+  }
+}
+
+function* headersFor(error: AuthError): Generator<[string, string]> {
+  yield ['Cache-Control', 'no-store'];
+  if (error instanceof InvalidTokenError) yield ['WWW-Authenticate', challengeFor(error)];
+  if (error instanceof InsufficientScopeError) {
+    yield ['WWW-Authenticate', `Bearer realm="${REALM}", error="${error.error}", scope="${error.scope}"`];
+  }
+  if (error instanceof UnavailableError) yield ['Retry-After', String(error.retryAfter)];
+}
+
+/** A request without credentials is told how to authenticate, and nothing about an error. RFC 6750 section 3.1. */
+function challengeFor(error: InvalidTokenError): string {
+  const challenge = `Bearer realm="${REALM}"`;
+  return isMissing(error) ? challenge : `${challenge}, error="${error.error}", error_description="${error.message}"`;
+}
+
+function bodyFor(error: AuthError): Record<string, unknown> {
+  if (isMissing(error)) return { error: 'unauthorized', error_description: 'No token was sent' };
+  return { error: error.error, error_description: error.message };
+}
+
+function isMissing(error: AuthError): boolean {
+  return error instanceof InvalidTokenError && error.code === 'ERR_TOKEN_MISSING';
+}

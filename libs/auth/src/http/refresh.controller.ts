@@ -1,0 +1,48 @@
+import { Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { ResolvedOptions } from '../core/options.js';
+import { TokenService } from '../issuer/token.service.js';
+import type { TokenPair } from '../issuer/token-pair.js';
+import { AccessTokenVerifier } from '../jwt/verification.js';
+import { carriesBearerToken, readBearerToken } from './bearer.js';
+import { findRefreshToken, readRefreshToken } from './carriers.js';
+import { CLEARED_COOKIE } from './cookie.js';
+import { Public, Rotated, TokenResponse } from './decorators.js';
+import type { HttpRequest } from './http-request.js';
+import { RefreshGuard } from './refresh.guard.js';
+
+@Public()
+@Controller()
+export class RefreshController {
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly verifier: AccessTokenVerifier,
+    private readonly adapterHost: HttpAdapterHost,
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
+  ) {}
+
+  /** RFC 6749 section 6, in JSON or as a form. */
+  @Post('refresh')
+  @UseGuards(RefreshGuard)
+  @TokenResponse()
+  refresh(@Rotated() pair: TokenPair): TokenPair {
+    return pair;
+  }
+
+  /**
+   * Ends the session of the refresh token presented, or else of the access token. A token that is of no use any
+   * more has nothing left to end: 204 all the same.
+   */
+  @Post('logout')
+  @HttpCode(204)
+  async logout(@Req() request: HttpRequest, @Res({ passthrough: true }) response: object): Promise<void> {
+    const policy = this.options.refreshToken.carrier;
+    const presented = carriesBearerToken(request) ? findRefreshToken(request, policy) : readRefreshToken(request, policy);
+    if (presented) await this.tokens.revokeToken(presented.token, { clientId: presented.clientId });
+    else await this.tokens.revoke(this.verifier.verify(readBearerToken(request)).sid);
+    this.adapterHost.httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
+    if (presented?.carrier === 'cookie') {
+      this.adapterHost.httpAdapter.appendHeader(response, 'Set-Cookie', CLEARED_COOKIE);
+    }
+  }
+}

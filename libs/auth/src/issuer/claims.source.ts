@@ -1,0 +1,51 @@
+import { UnavailableError } from '../core/errors.js';
+import type { Claims, Family } from '../core/family.js';
+import type { ClaimsProvider } from '../core/ports.js';
+
+type Asked = Pick<Family, 'familyId' | 'subject' | 'clientId' | 'scope' | 'claims'>;
+
+/** Asks the application's claims provider, in bounded time. */
+export class ClaimsSource {
+  constructor(
+    private readonly provider: ClaimsProvider | undefined,
+    /** seconds */
+    private readonly timeout: number,
+  ) {}
+
+  /** False where the login's own claims are all there is, and nobody needs to be asked. */
+  get asks(): boolean {
+    return this.provider !== undefined;
+  }
+
+  /**
+   * The claims of the next access token, the provider's over the login's own; null when the provider refuses.
+   *
+   * @throws {UnavailableError} the provider failed, answered no object, or took too long
+   */
+  async claimsFor(family: Asked): Promise<Claims | null> {
+    if (!this.provider) return family.claims ?? {};
+    const answer = await this.#ask(this.provider, family);
+    return answer && { ...family.claims, ...answer };
+  }
+
+  async #ask(provider: ClaimsProvider, { familyId, subject, clientId, scope, claims }: Asked): Promise<Claims | null> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const answer = await Promise.race([
+        provider({ subject, clientId, sid: familyId, scope, claims }),
+        new Promise<never>((_, reject) => {
+          const late = new Error(`The claims provider did not answer within ${this.timeout} s`);
+          timer = setTimeout(() => reject(late), this.timeout * 1000);
+        }),
+      ]);
+      if (answer !== null && typeof answer !== 'object') {
+        throw new TypeError('The claims provider answered neither an object nor null');
+      }
+      return answer;
+    } catch (cause) {
+      throw new UnavailableError('ERR_CLAIMS_UNAVAILABLE', { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,221 @@
+import { InvalidGrantError, InvalidRequestError, SessionMismatchError, UnavailableError } from '../core/errors.js';
+import type { Claims, Device, Grant, RevocationReason } from '../core/family.js';
+import { refreshExpiresIn } from '../core/lifetime.js';
+import type { ResolvedOptions } from '../core/options.js';
+import type {
+  AccessTokens,
+  Clock,
+  RefreshTokenStore,
+  RevocationCheck,
+  RevokedFamily,
+  Stamped,
+  TokenEventSink,
+  TransactionContext,
+} from '../core/ports.js';
+import { sha256, type RefreshTokenCodec, type RefreshTokenParts } from '../core/refresh-token.js';
+import { isUuid } from '../core/uuid.js';
+import type { ClaimsSource } from './claims.source.js';
+import { introspectAccessToken, introspectRefreshToken, type Introspection } from './introspection.js';
+import type { Rotator } from './rotator.js';
+import { toSession, type Session } from './session.js';
+import type { TokenPair } from './token-pair.js';
+
+export interface IssueOptions {
+  /** default: the module's `clientId` */
+  readonly clientId?: string;
+  /** space-separated */
+  readonly scope?: string;
+  /** kept with the login; in every access token of it */
+  readonly claims?: Claims;
+  /** what the session list shows */
+  readonly device?: Device;
+  /** the login becomes part of this transaction: an `EntityManager` or `QueryRunner` */
+  readonly manager?: TransactionContext;
+}
+
+export interface RotateOptions {
+  /** who presents the token; default: the module's `clientId` */
+  readonly clientId?: string | undefined;
+  /** 16 to 128 visible ASCII characters, one random value for each refresh token a client holds */
+  readonly idempotencyKey?: string | undefined;
+  /** the session the caller means; another one's token is then refused unspent */
+  readonly sid?: string | undefined;
+  /** `performance.now()` when the request had been read in full; default: now */
+  readonly receivedAt?: number | undefined;
+}
+
+export interface RevokeOptions {
+  /** only if the session is this subject's */
+  readonly subject?: string;
+  readonly reason?: RevocationReason;
+}
+
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{16,128}$/;
+const MAX_SESSIONS_LISTED = 1000;
+
+/** Logins, refreshes, ends: everything the application does with token families. */
+export class TokenService {
+  constructor(
+    private readonly store: RefreshTokenStore,
+    private readonly codec: RefreshTokenCodec,
+    private readonly rotator: Rotator,
+    private readonly accessTokens: AccessTokens,
+    private readonly claims: ClaimsSource,
+    private readonly revocations: RevocationCheck,
+    private readonly events: TokenEventSink,
+    private readonly clock: Clock,
+    private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * Starts a family: a new login of `subject`, and its first two tokens. The application has verified who it is.
+   *
+   * With `manager` the login exists when the caller's transaction commits, and not before.
+   *
+   * @param subject the user as the application names it, 1 to 255 characters
+   * @throws {TypeError} an argument that no request can cause
+   * @throws {InvalidGrantError} the claims provider refused the subject
+   * @throws {UnavailableError} the database or the claims provider did not answer in time; log in again
+   * @see RFC 6749 section 5.1
+   */
+  async issue(subject: string, options: IssueOptions = {}): Promise<TokenPair> {
+    const { clientId = this.options.clientId, scope = null, claims = null, device = null, manager } = options;
+    if (!isName(subject)) throw new TypeError('subject must be a text of 1 to 255 characters');
+    if (!isName(clientId)) throw new TypeError('clientId must be a text of 1 to 255 characters');
+    if (scope !== null && !SCOPE.test(scope)) throw new TypeError('scope must be words of RFC 6749 section 3.3');
+    const token = this.codec.first(this.clock.now());
+    const granted = await this.claims.claimsFor({ familyId: token.familyId, subject, clientId, scope, claims });
+    if (!granted) throw new InvalidGrantError('ERR_SUBJECT_REFUSED');
+    const grant = await this.store.insert({ token, subject, clientId, scope, claims, device }, manager);
+    this.events.emit({ type: 'issued', sid: token.familyId, subject, clientId, generation: 0 });
+    return this.#pair(token, grant, granted);
+  }
+
+  /**
+   * Spends `refreshToken` and issues its successor with a new access token.
+   *
+   * Safe to call from any number of nodes: exactly one call per token rotates. A repeat within
+   * `refreshToken.leeway`, or at any time with the same Idempotency-Key, gets the same refresh token again; a
+   * later one without it ends the family.
+   *
+   * @param refreshToken as the client sent it
+   * @throws {InvalidGrantError} malformed, unknown, expired, reused or revoked
+   * @throws {InvalidRequestError} the Idempotency-Key is malformed, or spent already
+   * @throws {SessionMismatchError} the token is not of session `sid`; nothing was spent
+   * @throws {UnavailableError} the database or the claims provider did not answer in time; repeat the request
+   * @see RFC 6749 section 6, RFC 9700 section 4.14.2
+   */
+  async rotate(refreshToken: string, options: RotateOptions = {}): Promise<TokenPair> {
+    const { clientId = this.options.clientId, idempotencyKey, sid, receivedAt = this.clock.monotonic() } = options;
+    if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
+      const remedy = 'Idempotency-Key must be 16 to 128 visible ASCII characters';
+      throw new InvalidRequestError('ERR_IDEMPOTENCY_KEY_MALFORMED', remedy);
+    }
+    if (!isName(clientId)) throw new InvalidGrantError('ERR_REFRESH_TOKEN_CLIENT_MISMATCH');
+    const token = this.codec.decode(refreshToken);
+    if (sid !== undefined && sid !== token.familyId) throw new SessionMismatchError();
+    const attemptHash = idempotencyKey === undefined ? null : sha256(idempotencyKey);
+    const refreshed = await this.rotator.refresh({ token, clientId, attemptHash, receivedAt });
+    return this.#pair(refreshed.token, refreshed.grant, refreshed.claims);
+  }
+
+  /**
+   * Ends one session. From the commit on, no refresh of it succeeds anywhere; access tokens follow on each node
+   * as it learns of it.
+   *
+   * @returns false when no living session (of `subject`) has this id
+   * @throws {UnavailableError} not known to have happened; repeat the call
+   */
+  async revoke(sid: string, { subject, reason = 'logout' }: RevokeOptions = {}): Promise<boolean> {
+    const revoked = isUuid(sid) ? await this.store.revoke(sid, reason, subject) : null;
+    if (revoked) this.#revoked([revoked], reason);
+    return revoked !== null;
+  }
+
+  /**
+   * Ends the session a refresh token belongs to, whichever generation it is of.
+   *
+   * @returns false when it is no token of a living session: there is nothing left to end
+   * @throws {UnavailableError} not known to have happened; repeat the call
+   * @see RFC 7009 section 2.1
+   */
+  async revokeToken(refreshToken: string, { clientId = this.options.clientId }: { clientId?: string | undefined } = {}): Promise<boolean> {
+    const token = this.#decodeOrNull(refreshToken);
+    const family = token && (await this.store.look(token.familyId)).family;
+    const isHolder = family?.rootHash.equals(token!.rootHash) && family.clientId === clientId;
+    return isHolder ? this.revoke(token!.familyId) : false;
+  }
+
+  /**
+   * Ends every session of a subject, logins in flight included, or all but one.
+   *
+   * @returns how many were ended
+   * @throws {UnavailableError} not known to have happened; repeat the call
+   */
+  async revokeAll(
+    subject: string,
+    { except, reason = 'logout' }: { except?: string; reason?: RevocationReason } = {},
+  ): Promise<number> {
+    if (except !== undefined && !isUuid(except)) throw new TypeError('except must be a session id');
+    const revoked = await this.store.revokeSubject(subject, reason, except);
+    this.#revoked(revoked, reason);
+    return revoked.length;
+  }
+
+  /**
+   * The living sessions of a subject, newest first.
+   *
+   * @throws {UnavailableError} the database did not answer in time
+   */
+  async sessions(subject: string): Promise<Session[]> {
+    const { families } = await this.store.sessions(subject, MAX_SESSIONS_LISTED);
+    return families.map((family) => toSession(family, this.options.refreshToken.idleLifetime));
+  }
+
+  /**
+   * Says whether a token is good now, asking the database. For a refresh token it says only whether its family
+   * lives, so that no thief learns from it when the victim last refreshed.
+   *
+   * @throws {UnavailableError} the database did not answer in time
+   * @see RFC 7662 section 2.2
+   */
+  async introspect(token: string): Promise<Introspection> {
+    const refreshToken = this.#decodeOrNull(token);
+    return refreshToken
+      ? introspectRefreshToken(refreshToken, await this.store.look(refreshToken.familyId))
+      : introspectAccessToken(token, this.accessTokens, (sid) => this.store.look(sid));
+  }
+
+  #pair(token: RefreshTokenParts, grant: Grant & Stamped, claims: Claims): TokenPair {
+    return {
+      ...this.accessTokens.sign(grant, claims, grant.now),
+      refreshToken: token.text,
+      refreshExpiresIn: refreshExpiresIn(grant, grant.now, this.options.refreshToken.idleLifetime),
+      scope: grant.scope,
+      sid: grant.familyId,
+      subject: grant.subject,
+    };
+  }
+
+  #revoked(families: readonly RevokedFamily[], reason: RevocationReason): void {
+    this.revocations.learn(families.map(({ sid }) => sid));
+    for (const family of families) this.events.emit({ type: 'revoked', ...family, reason });
+  }
+
+  /** A key this node does not know yet is an outage; every other failure is just no token of ours. */
+  #decodeOrNull(text: string): RefreshTokenParts | null {
+    try {
+      return this.codec.decode(text);
+    } catch (error) {
+      if (error instanceof UnavailableError) throw error;
+      return null;
+    }
+  }
+}
+
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
+
+/** What PostgreSQL can store and a claim can carry. */
+function isName(text: string): boolean {
+  return typeof text === 'string' && text.length > 0 && text.length <= 255 && !text.includes('\0') && text.isWellFormed();
+}

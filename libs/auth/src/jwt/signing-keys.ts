@@ -1,0 +1,91 @@
+import { createHash, createPrivateKey, createPublicKey, createSecretKey, KeyObject } from 'node:crypto';
+import type { JsonWebKey } from 'node:crypto';
+import type { SigningAlgorithm, SigningKeyInput } from '../core/options.js';
+
+/** One key of the ring, imported once: handing over PEM or text would import it again for every token. */
+export interface SigningKey {
+  /** RFC 7638 thumbprint of the public part; for HS256, of the secret under a keyed hash */
+  readonly kid: string;
+  /** null for a key that only verifies */
+  readonly privateKey: KeyObject | null;
+  readonly publicKey: KeyObject;
+}
+
+const MIN_RSA_BITS = 2048;
+const RSA_EXPONENT = 65537n;
+const MIN_SECRET_BYTES = 32;
+
+/**
+ * Imports the keys of `accessToken.keys` for one algorithm.
+ *
+ * @returns the keys, and a fault for each that cannot serve; a fault names the position and never the material
+ */
+export function importSigningKeys(
+  inputs: readonly SigningKeyInput[],
+  algorithm: SigningAlgorithm,
+): { keys: SigningKey[]; faults: string[] } {
+  const keys: SigningKey[] = [];
+  const faults: string[] = [];
+  for (const [index, input] of inputs.entries()) {
+    const path = `accessToken.keys[${index}]`;
+    try {
+      const key = algorithm === 'HS256' ? importSecret(input) : importKeyPair(input);
+      const fault = faultOf(key, algorithm) ?? (index === 0 && !key.privateKey ? 'must be a private key: the first one signs' : null);
+      if (fault) faults.push(`${path} ${fault}`);
+      else if (keys.some(({ kid }) => kid === key.kid)) faults.push(`${path} is the same key as one before it: remove it`);
+      keys.push(key);
+    } catch {
+      // The reason may quote the material, so it is not repeated.
+      faults.push(`${path} cannot be read: give a PEM text, a JWK object or a KeyObject for ${algorithm}`);
+    }
+  }
+  return { keys, faults };
+}
+
+function importKeyPair(input: SigningKeyInput): SigningKey {
+  const imported = asKeyObject(input);
+  const privateKey = imported.type === 'private' ? imported : null;
+  const publicKey = privateKey ? createPublicKey(privateKey) : imported;
+  return { kid: thumbprint(publicKey), privateKey, publicKey };
+}
+
+function asKeyObject(input: SigningKeyInput): KeyObject {
+  if (input instanceof KeyObject) return input;
+  if (typeof input === 'string') return input.includes('PRIVATE KEY') ? createPrivateKey(input) : createPublicKey(input);
+  const jwk = input as JsonWebKey;
+  return jwk.d === undefined
+    ? createPublicKey({ key: jwk, format: 'jwk' })
+    : createPrivateKey({ key: jwk, format: 'jwk' });
+}
+
+function importSecret(input: SigningKeyInput): SigningKey {
+  const secret =
+    input instanceof KeyObject ? input : createSecretKey(typeof input === 'string' ? Buffer.from(input) : (input as Uint8Array));
+  const kid = createHash('sha256').update('token-family kid').update(secret.export()).digest('base64url');
+  return { kid, privateKey: secret, publicKey: secret };
+}
+
+function faultOf({ publicKey }: SigningKey, algorithm: SigningAlgorithm): string | null {
+  const details = publicKey.asymmetricKeyDetails;
+  switch (algorithm) {
+    case 'ES256':
+      return details?.namedCurve === 'prime256v1' ? null : 'must be a key on the curve P-256 for ES256';
+    case 'RS256':
+      return publicKey.asymmetricKeyType === 'rsa' &&
+        (details?.modulusLength ?? 0) >= MIN_RSA_BITS &&
+        details?.publicExponent === RSA_EXPONENT
+        ? null
+        : `must be an RSA key of ${MIN_RSA_BITS} bits or more with exponent 65537 for RS256`;
+    case 'HS256':
+      return publicKey.type === 'secret' && (publicKey.symmetricKeySize ?? 0) >= MIN_SECRET_BYTES
+        ? null
+        : `must be a secret of ${MIN_SECRET_BYTES} bytes or more for HS256`;
+  }
+}
+
+/** RFC 7638: SHA-256 over the required members of the public JWK, in lexicographic order. */
+function thumbprint(publicKey: KeyObject): string {
+  const { kty, crv, x, y, e, n } = publicKey.export({ format: 'jwk' });
+  const members = kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y };
+  return createHash('sha256').update(JSON.stringify(members)).digest('base64url');
+}

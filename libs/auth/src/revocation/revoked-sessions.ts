@@ -1,0 +1,33 @@
+/**
+ * The sessions revoked recently, in memory, bounded by forgetting: an entry stays for as long as an access token
+ * of its session could still be believed, counted from when this node learned of it.
+ */
+export class RevokedSessions {
+  /** sid → when it may be forgotten; in the order of learning, so in the order of forgetting */
+  readonly #forgetAt = new Map<string, number>();
+
+  /** @param keep milliseconds */
+  constructor(private readonly keep: number) {}
+
+  has(sid: string): boolean {
+    return this.#forgetAt.has(sid);
+  }
+
+  get size(): number {
+    return this.#forgetAt.size;
+  }
+
+  /** @param now milliseconds on a monotonic clock */
+  learn(sids: Iterable<string>, now: number): void {
+    for (const sid of sids) {
+      if (!this.#forgetAt.has(sid)) this.#forgetAt.set(sid, now + this.keep);
+    }
+  }
+
+  forgetUntil(now: number): void {
+    for (const [sid, forgetAt] of this.#forgetAt) {
+      if (forgetAt > now) return;
+      this.#forgetAt.delete(sid);
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import type { Family, Grant, RevocationReason } from '../core/family.js';
+import type { ResolvedOptions } from '../core/options.js';
+import type {
+  Login,
+  Look,
+  RefreshTokenStore,
+  RevokedFamily,
+  RevokedSession,
+  Rotation,
+  Stamped,
+} from '../core/ports.js';
+import { decideRotation } from '../core/rotation.js';
+
+/**
+ * Families in the memory of one process, for unit tests of an application: gone with the process, unknown to
+ * other nodes. Keeps the same contract as the PostgreSQL store, except that it joins no transaction.
+ */
+export class MemoryRefreshTokenStore implements RefreshTokenStore {
+  readonly #families = new Map<string, Family>();
+
+  constructor(
+    private readonly options: Pick<ResolvedOptions, 'refreshToken'>,
+    private readonly clock: () => number,
+  ) {}
+
+  async insert({ token, subject, clientId, scope, claims, device }: Login): Promise<Grant & Stamped> {
+    const now = this.clock();
+    const { idleLifetime, lifetime } = this.options.refreshToken;
+    const family: Family = {
+      familyId: token.familyId,
+      subject,
+      clientId,
+      generation: 0,
+      rootHash: token.rootHash,
+      stepHash: token.stepHash,
+      parentHash: null,
+      attemptHash: null,
+      keyId: token.keyId,
+      issuedAt: now,
+      rotatedAt: now,
+      idleExpiresAt: now + Math.min(idleLifetime, lifetime) * 1000,
+      expiresAt: now + lifetime * 1000,
+      revokedAt: null,
+      revocationReason: null,
+      scope,
+      claims,
+      device,
+    };
+    return this.#put(family, now);
+  }
+
+  async rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
+    const { token, clientId, attemptHash, waited } = rotation;
+    const { family, now } = await this.look(token.familyId);
+    const verdict = decideRotation(
+      { ...token, clientId, attemptHash },
+      family,
+      { leeway: this.options.refreshToken.leeway * 1000 },
+      { now, presentedAt: now - waited },
+    );
+    return verdict.kind === 'rotate' ? this.#spend(rotation, family!, now) : null;
+  }
+
+  async advance(rotation: Rotation, judged: Family): Promise<(Grant & Stamped) | null> {
+    const { family, now } = await this.look(judged.familyId);
+    return family && this.#isAlive(family, now) && family.stepHash.equals(judged.stepHash)
+      ? this.#spend(rotation, family, now)
+      : null;
+  }
+
+  async revokeReused(judged: Family): Promise<boolean> {
+    const family = this.#families.get(judged.familyId);
+    return family !== undefined && family.stepHash.equals(judged.stepHash) && this.#revoke(family, 'reuse') !== null;
+  }
+
+  async look(familyId: string): Promise<Look> {
+    return { now: this.clock(), family: this.#families.get(familyId) ?? null };
+  }
+
+  async revoke(familyId: string, reason: RevocationReason, subject?: string): Promise<RevokedFamily | null> {
+    const family = this.#families.get(familyId);
+    return family && (subject === undefined || family.subject === subject) ? this.#revoke(family, reason) : null;
+  }
+
+  async revokeSubject(subject: string, reason: RevocationReason, exceptFamilyId?: string): Promise<RevokedFamily[]> {
+    return [...this.#families.values()]
+      .filter((family) => family.subject === subject && family.familyId !== exceptFamilyId)
+      .map((family) => this.#revoke(family, reason))
+      .filter((revoked) => revoked !== null);
+  }
+
+  async sessions(subject: string, limit: number): Promise<{ families: Family[] } & Stamped> {
+    const now = this.clock();
+    const families = [...this.#families.values()]
+      .filter((family) => family.subject === subject && this.#isAlive(family, now))
+      .sort((left, right) => (left.familyId < right.familyId ? 1 : -1))
+      .slice(0, limit);
+    return { now, families };
+  }
+
+  async revokedWithin(window: number): Promise<{ sessions: RevokedSession[] } & Stamped> {
+    const now = this.clock();
+    const sessions = [...this.#families.values()].flatMap(({ familyId, revokedAt }) =>
+      revokedAt !== null && revokedAt > now - window ? [{ sid: familyId, revokedAt }] : [],
+    );
+    return { now, sessions };
+  }
+
+  #spend({ token, successor, attemptHash }: Rotation, family: Family, now: number): Grant & Stamped {
+    const idleExpiresAt = Math.min(now + this.options.refreshToken.idleLifetime * 1000, family.expiresAt);
+    return this.#put(
+      {
+        ...family,
+        generation: successor.generation,
+        stepHash: successor.stepHash,
+        parentHash: token.stepHash,
+        attemptHash,
+        keyId: successor.keyId,
+        rotatedAt: now,
+        idleExpiresAt,
+      },
+      now,
+    );
+  }
+
+  #revoke(family: Family, reason: RevocationReason): RevokedFamily | null {
+    if (family.revokedAt !== null) return null;
+    this.#families.set(family.familyId, { ...family, revokedAt: this.clock(), revocationReason: reason });
+    return { sid: family.familyId, subject: family.subject };
+  }
+
+  #put(family: Family, now: number): Grant & Stamped {
+    this.#families.set(family.familyId, family);
+    return { ...family, now };
+  }
+
+  #isAlive(family: Family, now: number): boolean {
+    return family.revokedAt === null && now < family.expiresAt && now < family.idleExpiresAt;
+  }
+}

@@ -1,0 +1,56 @@
+import type { Claims, Device, Family, Grant, RevocationReason } from '../core/family.js';
+import type { Stamped } from '../core/ports.js';
+
+/** A row as PostgreSQL sends it, in text, before any type parser. */
+export type Row = readonly (string | null)[];
+
+/** Reads the columns of GRANT (statements.ts) and the time of the statement behind them. */
+export function readGrant(row: Row, familyId: string): Grant & Stamped {
+  const [subject, clientId, scope, claims, issuedAt, idleExpiresAt, expiresAt, now] = row;
+  return {
+    familyId,
+    subject: subject!,
+    clientId: clientId!,
+    scope: scope!,
+    claims: readJson<Claims>(claims),
+    issuedAt: Number(issuedAt),
+    idleExpiresAt: Number(idleExpiresAt),
+    expiresAt: Number(expiresAt),
+    now: Number(now),
+  };
+}
+
+/** Reads the columns of FAMILY (statements.ts) from `offset` on; null where the outer join found no row. */
+export function readFamily(row: Row, offset: number): Family | null {
+  const column = (index: number) => row[offset + index] ?? null;
+  if (column(0) === null) return null;
+  const revokedAt = column(13);
+  return {
+    familyId: column(0)!,
+    subject: column(1)!,
+    clientId: column(2)!,
+    generation: Number(column(3)),
+    rootHash: Buffer.from(column(4)!, 'hex'),
+    stepHash: Buffer.from(column(5)!, 'hex'),
+    parentHash: readHash(column(6)),
+    attemptHash: readHash(column(7)),
+    keyId: Number(column(8)),
+    issuedAt: Number(column(9)),
+    rotatedAt: Number(column(10)),
+    idleExpiresAt: Number(column(11)),
+    expiresAt: Number(column(12)),
+    revokedAt: revokedAt === null ? null : Number(revokedAt),
+    revocationReason: column(14) as RevocationReason | null,
+    scope: column(15),
+    claims: readJson<Claims>(column(16)),
+    device: readJson<Device>(column(17)),
+  };
+}
+
+function readHash(hex: string | null): Buffer | null {
+  return hex === null ? null : Buffer.from(hex, 'hex');
+}
+
+function readJson<T>(text: string | null | undefined): T | null {
+  return text == null ? null : (JSON.parse(text) as T);
+}

@@ -1,0 +1,165 @@
+import { QueryFailedError, type DataSource } from 'typeorm';
+import { UnavailableError } from '../core/errors.js';
+import type { Family, Grant, RevocationReason } from '../core/family.js';
+import type { ResolvedOptions } from '../core/options.js';
+import type {
+  Login,
+  Look,
+  RefreshTokenStore,
+  RevokedFamily,
+  RevokedSession,
+  Rotation,
+  Stamped,
+  TransactionContext,
+} from '../core/ports.js';
+import { isConflict, PrimaryConnection } from './primary-connection.js';
+import { RefreshToken } from './refresh-token.entity.js';
+import { readFamily, readGrant, type Row } from './rows.js';
+import { statementsFor, type Statements } from './statements.js';
+import { quoteTable } from './table-name.js';
+
+/** Families in PostgreSQL, on the pool of the application's own data source. */
+export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
+  readonly #primary: PrimaryConnection;
+  readonly #sql: Statements;
+  readonly #lockTimeout: string;
+
+  /** @param dataSource initialised, with the entity RefreshToken among its entities */
+  constructor(
+    dataSource: DataSource,
+    private readonly options: Pick<ResolvedOptions, 'refreshToken' | 'database'>,
+  ) {
+    this.#primary = new PrimaryConnection(dataSource, options.database);
+    this.#sql = statementsFor(quoteTable(dataSource.getMetadata(RefreshToken).tablePath));
+    this.#lockTimeout = String(Math.ceil(options.database.lockTimeout * 1000));
+  }
+
+  async insert(login: Login, transaction?: TransactionContext): Promise<Grant & Stamped> {
+    const { token } = login;
+    const { idleLifetime, lifetime } = this.options.refreshToken;
+    const values = [
+      this.#lockTimeout,
+      token.familyId,
+      login.subject,
+      login.clientId,
+      token.rootHash,
+      token.stepHash,
+      token.keyId,
+      idleLifetime,
+      lifetime,
+      login.scope,
+      toJson(login.claims),
+      toJson(login.device),
+    ];
+    const { insert } = this.#sql;
+    const rows = transaction
+      ? await runWithin(transaction, insert.text, values)
+      : await this.#primary.run(insert, values);
+    return readGrant(rows[0]!, token.familyId);
+  }
+
+  async rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
+    const { leeway } = this.options.refreshToken;
+    const age = leeway * 1000 + rotation.waited;
+    const rows = await this.#write(this.#sql.rotate, [...this.#rotationValues(rotation), age, rotation.clientId]);
+    return rows[0] ? readGrant(rows[0], rotation.token.familyId) : null;
+  }
+
+  async advance(rotation: Rotation, judged: Family): Promise<(Grant & Stamped) | null> {
+    const rows = await this.#write(this.#sql.advance, [...this.#rotationValues(rotation), judged.stepHash]);
+    return rows[0] ? readGrant(rows[0], rotation.token.familyId) : null;
+  }
+
+  async revokeReused(judged: Family): Promise<boolean> {
+    const values = [this.#lockTimeout, judged.familyId, judged.stepHash];
+    return (await this.#write(this.#sql.revokeReused, values)).length === 1;
+  }
+
+  async look(familyId: string): Promise<Look> {
+    const [row] = await this.#primary.run(this.#sql.look, [familyId]);
+    return { now: primaryTime(row!), family: readFamily(row!, 2) };
+  }
+
+  async revoke(familyId: string, reason: RevocationReason, subject?: string): Promise<RevokedFamily | null> {
+    const values = [this.#lockTimeout, familyId, reason, subject ?? null];
+    const [row] = await this.#primary.run(this.#sql.revoke, values);
+    return row ? readRevoked(row) : null;
+  }
+
+  async revokeSubject(subject: string, reason: RevocationReason, exceptFamilyId?: string): Promise<RevokedFamily[]> {
+    // Two statements, so that the second one's snapshot is taken after the lock: it sees every login the lock waited for.
+    const rows = await this.#primary.transaction([
+      [this.#sql.lockSubject, [this.#lockTimeout, subject]],
+      [this.#sql.revokeSubject, [subject, reason, exceptFamilyId ?? null]],
+    ]);
+    return rows.map(readRevoked);
+  }
+
+  async sessions(subject: string, limit: number): Promise<{ families: Family[] } & Stamped> {
+    const rows = await this.#primary.run(this.#sql.sessions, [subject, limit]);
+    const families = rows.map((row) => readFamily(row, 2)).filter((family) => family !== null);
+    return { now: primaryTime(rows[0]!), families };
+  }
+
+  async revokedWithin(window: number): Promise<{ sessions: RevokedSession[] } & Stamped> {
+    const rows = await this.#primary.run(this.#sql.revokedWithin, [window]);
+    const sessions = rows
+      .filter((row) => row[2] !== null)
+      .map((row) => ({ sid: row[2]!, revokedAt: Number(row[3]) }));
+    return { now: primaryTime(rows[0]!), sessions };
+  }
+
+  /** Under REPEATABLE READ a lost race is an error instead of an empty result; it means the same. */
+  async #write(statement: Statements[keyof Statements], values: unknown[]): Promise<Row[]> {
+    try {
+      return await this.#primary.run(statement, values);
+    } catch (error) {
+      if (isConflict(error)) return [];
+      throw error;
+    }
+  }
+
+  /** $1 to $9 of `rotate` and `advance`. */
+  #rotationValues({ token, successor, attemptHash }: Rotation): unknown[] {
+    return [
+      this.#lockTimeout,
+      token.familyId,
+      token.generation,
+      token.rootHash,
+      token.stepHash,
+      attemptHash,
+      successor.stepHash,
+      successor.keyId,
+      this.options.refreshToken.idleLifetime,
+    ];
+  }
+}
+
+/** A standby may lack the last commits, and a verdict on old facts could end a family that is well. */
+function primaryTime(row: Row): number {
+  if (row[1] === 't') {
+    throw new UnavailableError('ERR_STORE_UNAVAILABLE', { cause: new Error('The database is a standby') });
+  }
+  return Number(row[0]);
+}
+
+/** Inside the application's transaction, whose rows are objects in column order. */
+async function runWithin(transaction: TransactionContext, text: string, values: unknown[]): Promise<Row[]> {
+  try {
+    const rows = (await transaction.query(text, values)) as Record<string, string | null>[];
+    return rows.map((row) => Object.values(row));
+  } catch (error) {
+    // TypeORM's own error repeats the parameters, hashes among them; the driver's does not.
+    const cause = error instanceof QueryFailedError ? error.driverError : error;
+    throw new UnavailableError('ERR_STORE_UNAVAILABLE', { cause });
+  }
+}
+
+function readRevoked(row: Row): RevokedFamily {
+  return { sid: row[0]!, subject: row[1]! };
+}
+
+/** jsonb has no U+0000, and what a browser calls itself must not fail a login. */
+function toJson(value: object | null): string | null {
+  return value && JSON.stringify(value, (_, member) => (typeof member === 'string' ? member.replaceAll('\0', '') : member));
+}
