@@ -11,17 +11,17 @@ export interface AuthModuleExtras {
   /** providers and guards are visible in every module; default true */
   isGlobal?: boolean;
   /** the name of the TypeORM data source, if it has one */
-  dataSource?: string;
+  dataSource?: string | undefined;
   /** the routes to mount; default `false`: none, the application writes its own */
   routes?: RoutesOptions | boolean;
 }
 
-export const {
-  ConfigurableModuleClass,
-  MODULE_OPTIONS_TOKEN,
-  OPTIONS_TYPE,
-  ASYNC_OPTIONS_TYPE,
-} = new ConfigurableModuleBuilder<TokenFamilyOptions>({ moduleName: 'TokenFamily' })
-  .setClassMethodName('forRoot')
-  .setExtras<AuthModuleExtras>({}, (definition) => definition)
-  .build();
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<TokenFamilyOptions>({ moduleName: 'TokenFamily' })
+    .setClassMethodName('forRoot')
+    // The builder takes exactly these names out of the options.
+    .setExtras<AuthModuleExtras>(
+      { isGlobal: true, dataSource: undefined, routes: false },
+      (definition) => definition,
+    )
+    .build();

@@ -48,11 +48,18 @@ export class AuthModule extends ConfigurableModuleClass {
   }
 }
 
-function assemble(definition: DynamicModule, { isGlobal = true, dataSource, routes = false }: AuthModuleExtras): DynamicModule {
+function assemble(
+  definition: DynamicModule,
+  { isGlobal = true, dataSource, routes = false }: AuthModuleExtras,
+): DynamicModule {
   return {
     ...definition,
     global: isGlobal,
-    imports: [...(definition.imports ?? []), JwtModule.register({}), TypeOrmModule.forFeature([RefreshToken], dataSource)],
+    imports: [
+      ...(definition.imports ?? []),
+      JwtModule.register({}),
+      TypeOrmModule.forFeature([RefreshToken], dataSource),
+    ],
     providers: [...(definition.providers ?? []), ...PROVIDERS, storeOn(dataSource)],
     controllers: controllersFor(routes),
     exports: [TokenService, TokenEvents, AccessGuard, RefreshGuard, AccessTokenVerifier, ...SHARED_TOKENS],
@@ -69,7 +76,8 @@ function storeOn(dataSource: string | undefined): Provider {
   return {
     provide: RefreshTokenStore,
     inject: [getDataSourceToken(dataSource), ResolvedOptions],
-    useFactory: (source: DataSource, options: ResolvedOptions) => new TypeOrmRefreshTokenStore(source, options),
+    useFactory: (source: DataSource, options: ResolvedOptions) =>
+      new TypeOrmRefreshTokenStore(source, options),
   };
 }
 
@@ -106,7 +114,8 @@ const PROVIDERS: Provider[] = [
   {
     provide: AccessTokenSigner,
     inject: [JwtService, KeyRing, ResolvedOptions],
-    useFactory: (jwt: JwtService, ring: KeyRing, options: ResolvedOptions) => new AccessTokenSigner(jwt, ring, options),
+    useFactory: (jwt: JwtService, ring: KeyRing, options: ResolvedOptions) =>
+      new AccessTokenSigner(jwt, ring, options),
   },
   {
     provide: AccessTokenVerifier,
@@ -135,11 +144,20 @@ const PROVIDERS: Provider[] = [
   {
     provide: ClaimsSource,
     inject: [ResolvedOptions],
-    useFactory: ({ claims, accessToken }: ResolvedOptions) => new ClaimsSource(claims, accessToken.claimsTimeout),
+    useFactory: ({ claims, accessToken }: ResolvedOptions) =>
+      new ClaimsSource(claims, accessToken.claimsTimeout),
   },
   {
     provide: Rotator,
-    inject: [RefreshTokenStore, RefreshTokenCodec, ClaimsSource, RevocationCheck, TokenEvents, Clock, ResolvedOptions],
+    inject: [
+      RefreshTokenStore,
+      RefreshTokenCodec,
+      ClaimsSource,
+      RevocationCheck,
+      TokenEvents,
+      Clock,
+      ResolvedOptions,
+    ],
     useFactory: (
       store: RefreshTokenStore,
       codec: RefreshTokenCodec,

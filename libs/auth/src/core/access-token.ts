@@ -151,7 +151,12 @@ function audienceMatches(claimed: unknown, accepted: readonly string[]): boolean
 }
 
 function isText(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= MAX_SUBJECT_LENGTH && value.isWellFormed();
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= MAX_SUBJECT_LENGTH &&
+    value.isWellFormed()
+  );
 }
 
 function isTime(value: unknown): value is number {

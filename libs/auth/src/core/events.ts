@@ -25,6 +25,11 @@ export type TokenEvent =
   | ({ readonly type: 'forged' } & FamilyEvent)
   /** a consumed token came back: theft; the family is over */
   | ({ readonly type: 'reused' } & FamilyEvent)
-  | { readonly type: 'revoked'; readonly sid: string; readonly subject: string; readonly reason: RevocationReason };
+  | {
+      readonly type: 'revoked';
+      readonly sid: string;
+      readonly subject: string;
+      readonly reason: RevocationReason;
+    };
 
 export type TokenEventType = TokenEvent['type'];

@@ -12,7 +12,8 @@ export class OptionReader {
 
   text(path: string, fallback?: string): string {
     const value = this.#value(path) ?? fallback;
-    if (typeof value === 'string' && value.length > 0 && value.length <= 255 && value.trim() === value) return value;
+    if (typeof value === 'string' && value.length > 0 && value.length <= 255 && value.trim() === value)
+      return value;
     return this.#fault(path, 'must be a text of 1 to 255 characters without spaces around it', '');
   }
 
@@ -106,7 +107,8 @@ export class OptionReader {
     return Object.entries(group).flatMap(([name, value]) => {
       const path = prefix + name;
       if (this.#known.has(path)) return [];
-      if ([...this.#known].some((known) => known.startsWith(`${path}.`))) return this.#unknownNames(`${path}.`, value);
+      if ([...this.#known].some((known) => known.startsWith(`${path}.`)))
+        return this.#unknownNames(`${path}.`, value);
       return [`${path} is not an option: remove it, or correct its name`];
     });
   }

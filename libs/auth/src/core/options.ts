@@ -103,7 +103,10 @@ const DAY = 86_400;
  * @param moreFaults what other rooms found, such as key material that cannot be read
  * @throws {ConfigError} names all of them, each with its remedy, and repeats no secret
  */
-export function resolveOptions(input: TokenFamilyOptions, moreFaults: readonly string[] = []): ResolvedOptions {
+export function resolveOptions(
+  input: TokenFamilyOptions,
+  moreFaults: readonly string[] = [],
+): ResolvedOptions {
   const read = new OptionReader(input);
   const resolved: ResolvedOptions = {
     issuer: read.text('issuer'),

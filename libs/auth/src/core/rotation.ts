@@ -24,14 +24,7 @@ export interface Moment {
 }
 
 export type Refusal =
-  | 'unknown'
-  | 'forged'
-  | 'revoked'
-  | 'client_mismatch'
-  | 'expired'
-  | 'idle'
-  | 'key_reused'
-  | 'ahead';
+  'unknown' | 'forged' | 'revoked' | 'client_mismatch' | 'expired' | 'idle' | 'key_reused' | 'ahead';
 
 export type Verdict =
   | { readonly kind: 'rotate' | 'repeat' | 'advance' | 'reuse' }

@@ -19,7 +19,11 @@ export class AccessTokenStrategy extends PassportStrategy(Strategy) {
   constructor(private readonly verifier: AccessTokenVerifier) {
     super({
       jwtFromRequest: (request: unknown) => readBearerToken(request as HttpRequest),
-      secretOrKeyProvider: (_request: unknown, token: string, done: (error: unknown, key?: never) => void) => {
+      secretOrKeyProvider: (
+        _request: unknown,
+        token: string,
+        done: (error: unknown, key?: never) => void,
+      ) => {
         let key: unknown;
         try {
           key = verifier.keyFor(token);

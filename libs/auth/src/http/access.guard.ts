@@ -39,7 +39,8 @@ export class AccessGuard extends AuthGuard() {
   }
 
   protected isPublic(context: ExecutionContext): boolean {
-    return this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()]) === true;
+    const targets = [context.getHandler(), context.getClass()];
+    return this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC, targets) ?? false;
   }
 
   protected isSupported(context: ExecutionContext): boolean {

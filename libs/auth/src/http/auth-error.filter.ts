@@ -58,7 +58,9 @@ function* headersFor(error: AuthError): Generator<[string, string]> {
 /** A request without credentials is told how to authenticate, and nothing about an error. RFC 6750 section 3.1. */
 function challengeFor(error: InvalidTokenError): string {
   const challenge = `Bearer realm="${REALM}"`;
-  return isMissing(error) ? challenge : `${challenge}, error="${error.error}", error_description="${error.message}"`;
+  return isMissing(error)
+    ? challenge
+    : `${challenge}, error="${error.error}", error_description="${error.message}"`;
 }
 
 function bodyFor(error: AuthError): Record<string, unknown> {

@@ -13,7 +13,8 @@ const SCHEME = /^Bearer(?: |$)/i;
  */
 export function readBearerToken({ headers }: HttpRequest): string {
   const { authorization } = headers;
-  if (typeof authorization !== 'string' || !SCHEME.test(authorization)) throw new InvalidTokenError('ERR_TOKEN_MISSING');
+  if (typeof authorization !== 'string' || !SCHEME.test(authorization))
+    throw new InvalidTokenError('ERR_TOKEN_MISSING');
   const token = BEARER.exec(authorization)?.[1];
   if (!token) throw new InvalidRequestError('ERR_REQUEST_MALFORMED', 'The Authorization header is malformed');
   return token;

@@ -42,7 +42,10 @@ export function findRefreshToken(request: HttpRequest, policy: CarrierPolicy): P
   const body = asFields(request.body);
   const inBody = text(body, 'refresh_token');
   if (cookie && inBody !== undefined) {
-    throw new InvalidRequestError('ERR_TOKEN_SENT_TWICE', 'The refresh token was sent in a cookie and in the body');
+    throw new InvalidRequestError(
+      'ERR_TOKEN_SENT_TWICE',
+      'The refresh token was sent in a cookie and in the body',
+    );
   }
   const named = { clientId: text(body, 'client_id'), sid: text(body, 'sid') };
   const idempotencyKey = readIdempotencyKey(request);
@@ -72,7 +75,8 @@ function readIdempotencyKey({ headers }: HttpRequest): string | undefined {
 
 function asFields(body: unknown): Record<string, unknown> {
   if (body === undefined || body === null || body === '') return {};
-  if (typeof body !== 'object' || Array.isArray(body)) throw malformed('The body must be a JSON object or a form');
+  if (typeof body !== 'object' || Array.isArray(body))
+    throw malformed('The body must be a JSON object or a form');
   return body as Record<string, unknown>;
 }
 

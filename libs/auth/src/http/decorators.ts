@@ -1,4 +1,11 @@
-import { applyDecorators, createParamDecorator, HttpCode, SetMetadata, UseInterceptors, type ExecutionContext } from '@nestjs/common';
+import {
+  applyDecorators,
+  createParamDecorator,
+  HttpCode,
+  SetMetadata,
+  UseInterceptors,
+  type ExecutionContext,
+} from '@nestjs/common';
 import type { AccessTokenClaims } from '../core/access-token.js';
 import { rotationOf } from './exchange.js';
 import { httpRequest } from './http-request.js';
@@ -13,10 +20,14 @@ export const Public = () => SetMetadata(PUBLIC, true);
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) => claimsOf(context));
 
 /** The session (`sid`) of the access token; `undefined` where `AccessGuard` did not run. */
-export const CurrentSession = createParamDecorator((_: unknown, context: ExecutionContext) => claimsOf(context)?.sid);
+export const CurrentSession = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => claimsOf(context)?.sid,
+);
 
 /** The `TokenPair` that `RefreshGuard` has just obtained. */
-export const Rotated = createParamDecorator((_: unknown, context: ExecutionContext) => rotationOf(httpRequest(context)));
+export const Rotated = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  rotationOf(httpRequest(context)),
+);
 
 /**
  * For a handler that returns a `TokenPair`: answers as RFC 6749 section 5.1 says, with the refresh token in the

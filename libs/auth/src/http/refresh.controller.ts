@@ -37,7 +37,9 @@ export class RefreshController {
   @HttpCode(204)
   async logout(@Req() request: HttpRequest, @Res({ passthrough: true }) response: object): Promise<void> {
     const policy = this.options.refreshToken.carrier;
-    const presented = carriesBearerToken(request) ? findRefreshToken(request, policy) : readRefreshToken(request, policy);
+    const presented = carriesBearerToken(request)
+      ? findRefreshToken(request, policy)
+      : readRefreshToken(request, policy);
     if (presented) await this.tokens.revokeToken(presented.token, { clientId: presented.clientId });
     else await this.tokens.revoke(this.verifier.verify(readBearerToken(request)).sid);
     this.adapterHost.httpAdapter.setHeader(response, 'Cache-Control', 'no-store');

@@ -37,7 +37,10 @@ export class SessionsController {
 
   @Delete()
   @HttpCode(204)
-  async endOthers(@CurrentUser() user: AccessTokenClaims, @Query('include') include?: unknown): Promise<void> {
+  async endOthers(
+    @CurrentUser() user: AccessTokenClaims,
+    @Query('include') include?: unknown,
+  ): Promise<void> {
     if (include !== undefined && include !== 'current') {
       throw new InvalidRequestError('ERR_REQUEST_MALFORMED', 'include must be "current", or absent');
     }

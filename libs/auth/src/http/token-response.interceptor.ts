@@ -1,4 +1,10 @@
-import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { map, type Observable } from 'rxjs';
 import { ResolvedOptions } from '../core/options.js';
@@ -36,7 +42,11 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
         const { httpAdapter } = this.adapterHost;
         httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
         if (carrier === 'body') return toBody(pair, { refresh_token: pair.refreshToken });
-        httpAdapter.appendHeader(response, 'Set-Cookie', writeCookie(pair.refreshToken, pair.refreshExpiresIn));
+        httpAdapter.appendHeader(
+          response,
+          'Set-Cookie',
+          writeCookie(pair.refreshToken, pair.refreshExpiresIn),
+        );
         return toBody(pair, {});
       }),
     );

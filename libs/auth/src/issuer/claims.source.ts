@@ -28,7 +28,10 @@ export class ClaimsSource {
     return answer && { ...family.claims, ...answer };
   }
 
-  async #ask(provider: ClaimsProvider, { familyId, subject, clientId, scope, claims }: Asked): Promise<Claims | null> {
+  async #ask(
+    provider: ClaimsProvider,
+    { familyId, subject, clientId, scope, claims }: Asked,
+  ): Promise<Claims | null> {
     let timer: NodeJS.Timeout | undefined;
     try {
       const answer = await Promise.race([

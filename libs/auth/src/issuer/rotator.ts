@@ -1,7 +1,20 @@
-import { InvalidGrantError, InvalidRequestError, UnavailableError, type AuthErrorCode } from '../core/errors.js';
+import {
+  InvalidGrantError,
+  InvalidRequestError,
+  UnavailableError,
+  type AuthErrorCode,
+} from '../core/errors.js';
 import type { TokenEvent } from '../core/events.js';
 import type { Claims, Family, Grant } from '../core/family.js';
-import type { Clock, Look, RefreshTokenStore, RevocationCheck, Rotation, Stamped, TokenEventSink } from '../core/ports.js';
+import type {
+  Clock,
+  Look,
+  RefreshTokenStore,
+  RevocationCheck,
+  Rotation,
+  Stamped,
+  TokenEventSink,
+} from '../core/ports.js';
 import type { RefreshTokenCodec, RefreshTokenParts } from '../core/refresh-token.js';
 import { decideRotation, type Refusal, type Verdict } from '../core/rotation.js';
 import type { ClaimsSource } from './claims.source.js';
@@ -182,6 +195,9 @@ function handOut({ successor }: Attempt, grant: Grant & Stamped, claims: Claims)
   return { token: successor, grant, claims };
 }
 
-function about({ token }: Attempt, { familyId, subject, clientId }: Pick<Grant, 'familyId' | 'subject' | 'clientId'>) {
+function about(
+  { token }: Attempt,
+  { familyId, subject, clientId }: Pick<Grant, 'familyId' | 'subject' | 'clientId'>,
+) {
   return { sid: familyId, subject, clientId, generation: token.generation };
 }

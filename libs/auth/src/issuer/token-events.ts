@@ -28,7 +28,10 @@ export class TokenEvents implements TokenEventSink {
       try {
         listener(event);
       } catch (error) {
-        this.#logger.error(`A listener for ${event.type} failed`, error instanceof Error ? error.stack : undefined);
+        this.#logger.error(
+          `A listener for ${event.type} failed`,
+          error instanceof Error ? error.stack : undefined,
+        );
       }
     }
   }

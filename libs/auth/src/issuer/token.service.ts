@@ -1,4 +1,9 @@
-import { InvalidGrantError, InvalidRequestError, SessionMismatchError, UnavailableError } from '../core/errors.js';
+import {
+  InvalidGrantError,
+  InvalidRequestError,
+  SessionMismatchError,
+  UnavailableError,
+} from '../core/errors.js';
 import type { Claims, Device, Grant, RevocationReason } from '../core/family.js';
 import { refreshExpiresIn } from '../core/lifetime.js';
 import type { ResolvedOptions } from '../core/options.js';
@@ -82,9 +87,16 @@ export class TokenService {
     const { clientId = this.options.clientId, scope = null, claims = null, device = null, manager } = options;
     if (!isName(subject)) throw new TypeError('subject must be a text of 1 to 255 characters');
     if (!isName(clientId)) throw new TypeError('clientId must be a text of 1 to 255 characters');
-    if (scope !== null && !SCOPE.test(scope)) throw new TypeError('scope must be words of RFC 6749 section 3.3');
+    if (scope !== null && !SCOPE.test(scope))
+      throw new TypeError('scope must be words of RFC 6749 section 3.3');
     const token = this.codec.first(this.clock.now());
-    const granted = await this.claims.claimsFor({ familyId: token.familyId, subject, clientId, scope, claims });
+    const granted = await this.claims.claimsFor({
+      familyId: token.familyId,
+      subject,
+      clientId,
+      scope,
+      claims,
+    });
     if (!granted) throw new InvalidGrantError('ERR_SUBJECT_REFUSED');
     const grant = await this.store.insert({ token, subject, clientId, scope, claims, device }, manager);
     this.events.emit({ type: 'issued', sid: token.familyId, subject, clientId, generation: 0 });
@@ -106,7 +118,12 @@ export class TokenService {
    * @see RFC 6749 section 6, RFC 9700 section 4.14.2
    */
   async rotate(refreshToken: string, options: RotateOptions = {}): Promise<TokenPair> {
-    const { clientId = this.options.clientId, idempotencyKey, sid, receivedAt = this.clock.monotonic() } = options;
+    const {
+      clientId = this.options.clientId,
+      idempotencyKey,
+      sid,
+      receivedAt = this.clock.monotonic(),
+    } = options;
     if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
       const remedy = 'Idempotency-Key must be 16 to 128 visible ASCII characters';
       throw new InvalidRequestError('ERR_IDEMPOTENCY_KEY_MALFORMED', remedy);
@@ -139,7 +156,10 @@ export class TokenService {
    * @throws {UnavailableError} not known to have happened; repeat the call
    * @see RFC 7009 section 2.1
    */
-  async revokeToken(refreshToken: string, { clientId = this.options.clientId }: { clientId?: string | undefined } = {}): Promise<boolean> {
+  async revokeToken(
+    refreshToken: string,
+    { clientId = this.options.clientId }: { clientId?: string | undefined } = {},
+  ): Promise<boolean> {
     const token = this.#decodeOrNull(refreshToken);
     const family = token && (await this.store.look(token.familyId)).family;
     const isHolder = family?.rootHash.equals(token!.rootHash) && family.clientId === clientId;
@@ -217,5 +237,11 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 /** What PostgreSQL can store and a claim can carry. */
 function isName(text: string): boolean {
-  return typeof text === 'string' && text.length > 0 && text.length <= 255 && !text.includes('\0') && text.isWellFormed();
+  return (
+    typeof text === 'string' &&
+    text.length > 0 &&
+    text.length <= 255 &&
+    !text.includes('\0') &&
+    text.isWellFormed()
+  );
 }

@@ -34,7 +34,11 @@ export class AccessTokenSigner {
     const { issuer, audience, accessToken } = this.options;
     const { kid, privateKey } = this.ring.active;
     const iat = Math.floor(now / 1000);
-    const lifetime = jitteredLifetime(accessToken.lifetime, accessToken.jitter, randomInt(RANDOM_STEPS) / RANDOM_STEPS);
+    const lifetime = jitteredLifetime(
+      accessToken.lifetime,
+      accessToken.jitter,
+      randomInt(RANDOM_STEPS) / RANDOM_STEPS,
+    );
     const exp = Math.min(iat + lifetime, Math.floor(grant.expiresAt / 1000));
     const claims = buildClaims(
       {
@@ -51,7 +55,11 @@ export class AccessTokenSigner {
       own,
     );
     const header = { typ: 'at+jwt', alg: this.ring.algorithm, kid };
-    const token = this.jwt.sign(claims, { privateKey: privateKey as never, algorithm: this.ring.algorithm, header });
+    const token = this.jwt.sign(claims, {
+      privateKey: privateKey as never,
+      algorithm: this.ring.algorithm,
+      header,
+    });
     return { accessToken: token, expiresIn: exp - iat };
   }
 }

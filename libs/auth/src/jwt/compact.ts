@@ -15,7 +15,8 @@ const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  * @see RFC 7515 section 7.1, RFC 8725 section 3.10
  */
 export function readCompactHeader(token: string): unknown {
-  if (token.length > MAX_TOKEN_LENGTH || !SHAPE.test(token)) throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
+  if (token.length > MAX_TOKEN_LENGTH || !SHAPE.test(token))
+    throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
   const segments = token.split('.');
   if (segments[0]!.length > MAX_HEADER_LENGTH || !segments.every(isCanonical)) {
     throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');

@@ -30,9 +30,12 @@ export function importSigningKeys(
     const path = `accessToken.keys[${index}]`;
     try {
       const key = algorithm === 'HS256' ? importSecret(input) : importKeyPair(input);
-      const fault = faultOf(key, algorithm) ?? (index === 0 && !key.privateKey ? 'must be a private key: the first one signs' : null);
+      const fault =
+        faultOf(key, algorithm) ??
+        (index === 0 && !key.privateKey ? 'must be a private key: the first one signs' : null);
       if (fault) faults.push(`${path} ${fault}`);
-      else if (keys.some(({ kid }) => kid === key.kid)) faults.push(`${path} is the same key as one before it: remove it`);
+      else if (keys.some(({ kid }) => kid === key.kid))
+        faults.push(`${path} is the same key as one before it: remove it`);
       keys.push(key);
     } catch {
       // The reason may quote the material, so it is not repeated.
@@ -51,7 +54,8 @@ function importKeyPair(input: SigningKeyInput): SigningKey {
 
 function asKeyObject(input: SigningKeyInput): KeyObject {
   if (input instanceof KeyObject) return input;
-  if (typeof input === 'string') return input.includes('PRIVATE KEY') ? createPrivateKey(input) : createPublicKey(input);
+  if (typeof input === 'string')
+    return input.includes('PRIVATE KEY') ? createPrivateKey(input) : createPublicKey(input);
   const jwk = input as JsonWebKey;
   return jwk.d === undefined
     ? createPublicKey({ key: jwk, format: 'jwk' })
@@ -60,7 +64,9 @@ function asKeyObject(input: SigningKeyInput): KeyObject {
 
 function importSecret(input: SigningKeyInput): SigningKey {
   const secret =
-    input instanceof KeyObject ? input : createSecretKey(typeof input === 'string' ? Buffer.from(input) : (input as Uint8Array));
+    input instanceof KeyObject
+      ? input
+      : createSecretKey(typeof input === 'string' ? Buffer.from(input) : (input as Uint8Array));
   const kid = createHash('sha256').update('token-family kid').update(secret.export()).digest('base64url');
   return { kid, privateKey: secret, publicKey: secret };
 }

@@ -1,7 +1,12 @@
 import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import { checkClaims, checkHeader, type AccessTokenClaims, type AccessTokenPolicy } from '../core/access-token.js';
+import {
+  checkClaims,
+  checkHeader,
+  type AccessTokenClaims,
+  type AccessTokenPolicy,
+} from '../core/access-token.js';
 import { AuthError, InvalidTokenError } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
 import { readCompactHeader } from './compact.js';
@@ -23,7 +28,11 @@ export class AccessTokenVerifier {
   ) {}
 
   /** The signature check handed to jsonwebtoken; everything else it could check is checked, stricter, by `accept`. */
-  get signatureOptions(): { algorithms: [KeyRing['algorithm']]; ignoreExpiration: true; ignoreNotBefore: true } {
+  get signatureOptions(): {
+    algorithms: [KeyRing['algorithm']];
+    ignoreExpiration: true;
+    ignoreNotBefore: true;
+  } {
     return { algorithms: [this.ring.algorithm], ignoreExpiration: true, ignoreNotBefore: true };
   }
 
@@ -55,9 +64,13 @@ export class AccessTokenVerifier {
    */
   verify(token: string): AccessTokenClaims {
     try {
-      return this.accept(this.jwt.verify(token, { publicKey: this.keyFor(token) as never, ...this.signatureOptions }));
+      return this.accept(
+        this.jwt.verify(token, { publicKey: this.keyFor(token) as never, ...this.signatureOptions }),
+      );
     } catch (error) {
-      throw error instanceof AuthError ? error : new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID', { cause: error });
+      throw error instanceof AuthError
+        ? error
+        : new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID', { cause: error });
     }
   }
 }

@@ -50,7 +50,10 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
   }
 
   isRevoked(sid: string): boolean {
-    if (this.options.revocation.onStale === 'refuse' && this.staleness() > this.options.revocation.maxStaleness) {
+    if (
+      this.options.revocation.onStale === 'refuse' &&
+      this.staleness() > this.options.revocation.maxStaleness
+    ) {
       throw new UnavailableError('ERR_REVOCATIONS_STALE');
     }
     return this.#revoked.has(sid);

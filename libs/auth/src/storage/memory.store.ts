@@ -70,7 +70,11 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
 
   async revokeReused(judged: Family): Promise<boolean> {
     const family = this.#families.get(judged.familyId);
-    return family !== undefined && family.stepHash.equals(judged.stepHash) && this.#revoke(family, 'reuse') !== null;
+    return (
+      family !== undefined &&
+      family.stepHash.equals(judged.stepHash) &&
+      this.#revoke(family, 'reuse') !== null
+    );
   }
 
   async look(familyId: string): Promise<Look> {
@@ -79,10 +83,16 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
 
   async revoke(familyId: string, reason: RevocationReason, subject?: string): Promise<RevokedFamily | null> {
     const family = this.#families.get(familyId);
-    return family && (subject === undefined || family.subject === subject) ? this.#revoke(family, reason) : null;
+    return family && (subject === undefined || family.subject === subject)
+      ? this.#revoke(family, reason)
+      : null;
   }
 
-  async revokeSubject(subject: string, reason: RevocationReason, exceptFamilyId?: string): Promise<RevokedFamily[]> {
+  async revokeSubject(
+    subject: string,
+    reason: RevocationReason,
+    exceptFamilyId?: string,
+  ): Promise<RevokedFamily[]> {
     return [...this.#families.values()]
       .filter((family) => family.subject === subject && family.familyId !== exceptFamilyId)
       .map((family) => this.#revoke(family, reason))
@@ -93,7 +103,7 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
     const now = this.clock();
     const families = [...this.#families.values()]
       .filter((family) => family.subject === subject && this.#isAlive(family, now))
-      .sort((left, right) => (left.familyId < right.familyId ? 1 : -1))
+      .toSorted((left, right) => (left.familyId < right.familyId ? 1 : -1))
       .slice(0, limit);
     return { now, families };
   }

@@ -61,7 +61,13 @@ export class PrimaryConnection {
 
   async #query(client: PoolClient, { name, text }: Statement, values: unknown[]): Promise<Row[]> {
     const prepared = this.options.preparedStatements ? { name } : {};
-    const { rows } = await client.query<(string | null)[]>({ ...prepared, text, values, rowMode: 'array', types: AS_TEXT });
+    const { rows } = await client.query<(string | null)[]>({
+      ...prepared,
+      text,
+      values,
+      rowMode: 'array',
+      types: AS_TEXT,
+    });
     return rows;
   }
 
@@ -109,6 +115,7 @@ function leavesSessionWell(error: Error): boolean {
 
 /** 40001, 40P01: a neighbour was faster; look again. */
 export function isConflict(error: unknown): boolean {
-  const cause = error instanceof UnavailableError ? (error.cause as { code?: unknown } | undefined) : undefined;
+  const cause =
+    error instanceof UnavailableError ? (error.cause as { code?: unknown } | undefined) : undefined;
   return cause?.code === '40001' || cause?.code === '40P01';
 }

@@ -1,4 +1,4 @@
-import type { Claims, Device, Family, Grant, RevocationReason } from '../core/family.js';
+import type { Family, Grant, RevocationReason } from '../core/family.js';
 import type { Stamped } from '../core/ports.js';
 
 /** A row as PostgreSQL sends it, in text, before any type parser. */
@@ -12,7 +12,7 @@ export function readGrant(row: Row, familyId: string): Grant & Stamped {
     subject: subject!,
     clientId: clientId!,
     scope: scope!,
-    claims: readJson<Claims>(claims),
+    claims: readJson(claims),
     issuedAt: Number(issuedAt),
     idleExpiresAt: Number(idleExpiresAt),
     expiresAt: Number(expiresAt),
@@ -42,8 +42,8 @@ export function readFamily(row: Row, offset: number): Family | null {
     revokedAt: revokedAt === null ? null : Number(revokedAt),
     revocationReason: column(14) as RevocationReason | null,
     scope: column(15),
-    claims: readJson<Claims>(column(16)),
-    device: readJson<Device>(column(17)),
+    claims: readJson(column(16)),
+    device: readJson(column(17)),
   };
 }
 
@@ -51,6 +51,6 @@ function readHash(hex: string | null): Buffer | null {
   return hex === null ? null : Buffer.from(hex, 'hex');
 }
 
-function readJson<T>(text: string | null | undefined): T | null {
-  return text == null ? null : (JSON.parse(text) as T);
+function readJson(text: string | null | undefined): Record<string, never> | null {
+  return text == null ? null : (JSON.parse(text) as Record<string, never>);
 }

@@ -61,7 +61,11 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
   async rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
     const { leeway } = this.options.refreshToken;
     const age = leeway * 1000 + rotation.waited;
-    const rows = await this.#write(this.#sql.rotate, [...this.#rotationValues(rotation), age, rotation.clientId]);
+    const rows = await this.#write(this.#sql.rotate, [
+      ...this.#rotationValues(rotation),
+      age,
+      rotation.clientId,
+    ]);
     return rows[0] ? readGrant(rows[0], rotation.token.familyId) : null;
   }
 
@@ -86,7 +90,11 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
     return row ? readRevoked(row) : null;
   }
 
-  async revokeSubject(subject: string, reason: RevocationReason, exceptFamilyId?: string): Promise<RevokedFamily[]> {
+  async revokeSubject(
+    subject: string,
+    reason: RevocationReason,
+    exceptFamilyId?: string,
+  ): Promise<RevokedFamily[]> {
     // Two statements, so that the second one's snapshot is taken after the lock: it sees every login the lock waited for.
     const rows = await this.#primary.transaction([
       [this.#sql.lockSubject, [this.#lockTimeout, subject]],
@@ -161,5 +169,8 @@ function readRevoked(row: Row): RevokedFamily {
 
 /** jsonb has no U+0000, and what a browser calls itself must not fail a login. */
 function toJson(value: object | null): string | null {
-  return value && JSON.stringify(value, (_, member) => (typeof member === 'string' ? member.replaceAll('\0', '') : member));
+  return (
+    value &&
+    JSON.stringify(value, (_, member) => (typeof member === 'string' ? member.replaceAll('\0', '') : member))
+  );
 }

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { RefreshToken } from 'nestjs-token-family/typeorm';
+import { withDatabase } from './database-name.js';
+
+export interface TestDatabase {
+  readonly url: string;
+  /** A data source of its own pool on this database; closed by `drop`. */
+  connect(options?: { poolSize?: number; logging?: boolean }): Promise<DataSource>;
+  /** One statement, for looking at rows and for moving them back in time. */
+  query<Row extends object>(sql: string, parameters?: unknown[]): Promise<Row[]>;
+  /**
+   * Moves the clock of every family forward: all their times go back by so much.
+   *
+   * @param seconds may be negative
+   */
+  passTime(seconds: number): Promise<void>;
+  drop(): Promise<void>;
+}
+
+/** A fresh database with our tables, on a real PostgreSQL. `empty` leaves the tables out. */
+export async function createDatabase({ empty = false } = {}): Promise<TestDatabase> {
+  const serverUrl = process.env['TEST_SERVER_URL']!;
+  const name = `token_family_${process.pid}_${randomBytes(4).toString('hex')}`;
+  await onServer(
+    serverUrl,
+    `CREATE DATABASE "${name}"${empty ? '' : ` TEMPLATE "${process.env['TEST_TEMPLATE']}"`}`,
+  );
+  const url = withDatabase(serverUrl, name);
+  const own = await new DataSource(dataSourceOptions(url, { poolSize: 2 })).initialize();
+  const sources = [own];
+  const query = <Row extends object>(sql: string, parameters: unknown[] = []): Promise<Row[]> =>
+    own.query(sql, parameters);
+  return {
+    url,
+    query,
+    connect: async (options = {}) => {
+      const source = await new DataSource(dataSourceOptions(url, options)).initialize();
+      sources.push(source);
+      return source;
+    },
+    passTime: async (seconds) => {
+      const back = (column: string) => `${column} = ${column} - $1 * interval '1 second'`;
+      const columns = ['issued_at', 'rotated_at', 'idle_expires_at', 'expires_at', 'revoked_at'];
+      await query(`update refresh_token set ${columns.map(back).join(', ')}`, [seconds]);
+    },
+    drop: async () => {
+      for (const source of sources) if (source.isInitialized) await source.destroy();
+      await onServer(serverUrl, `DROP DATABASE "${name}" WITH (FORCE)`);
+    },
+  };
+}
+
+export function dataSourceOptions(
+  url: string,
+  { poolSize = 10, logging = false }: { poolSize?: number; logging?: boolean } = {},
+): DataSourceOptions {
+  return { type: 'postgres', url, installExtensions: false, entities: [RefreshToken], poolSize, logging };
+}
+
+/** CREATE DATABASE copies a template that nobody else may be connected to: another worker may be copying it too. */
+async function onServer(url: string, sql: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock(1)');
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}

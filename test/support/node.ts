@@ -1,0 +1,113 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { Controller, Get, Module, UseGuards, type LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import {
+  AccessGuard,
+  AuthModule,
+  CurrentUser,
+  TokenEvents,
+  TokenService,
+  type AccessTokenClaims,
+  type AuthModuleExtras,
+  type TokenEvent,
+  type TokenEventType,
+  type TokenFamilyOptions,
+} from 'nestjs-token-family';
+import { dataSourceOptions } from './database.js';
+
+export type Adapter = 'express' | 'fastify';
+
+/** Keys of one system: every node of a test gets the same. */
+export const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+export const refreshTokenKey = { id: 1, secret: randomBytes(32) };
+
+export const baseOptions: TokenFamilyOptions = {
+  issuer: 'https://issuer.test',
+  audience: 'https://api.test',
+  accessToken: { keys: [signingKey] },
+  refreshToken: { keys: [refreshTokenKey] },
+};
+
+/** Options over the base ones, group by group. */
+export function options(changes: Partial<TokenFamilyOptions> = {}): TokenFamilyOptions {
+  return {
+    ...baseOptions,
+    ...changes,
+    accessToken: { ...baseOptions.accessToken, ...changes.accessToken },
+    refreshToken: { ...baseOptions.refreshToken, ...changes.refreshToken },
+  };
+}
+
+@Controller()
+class MeController {
+  @Get('me')
+  @UseGuards(AccessGuard)
+  me(@CurrentUser() user: AccessTokenClaims): AccessTokenClaims {
+    return user;
+  }
+}
+
+export interface TestNode {
+  readonly url: string;
+  readonly tokens: TokenService;
+  /** every event this node told, in order */
+  readonly events: TokenEvent[];
+  get<T>(token: abstract new (...args: never[]) => T): T;
+  close(): Promise<void>;
+}
+
+export interface NodeSettings {
+  readonly url: string;
+  readonly options?: TokenFamilyOptions;
+  readonly extras?: AuthModuleExtras;
+  readonly adapter?: Adapter;
+  readonly poolSize?: number;
+  readonly logger?: LoggerService | false;
+}
+
+const EVENT_TYPES: TokenEventType[] = [
+  'issued',
+  'rotated',
+  'repeated',
+  'retried',
+  'advanced',
+  'forged',
+  'reused',
+  'revoked',
+];
+
+/** A whole Nest application on a port of its own: AuthModule with its routes, and `/me` behind the guard. */
+export async function startNode(settings: NodeSettings): Promise<TestNode> {
+  @Module({
+    imports: [
+      TypeOrmModule.forRoot({
+        ...dataSourceOptions(settings.url, { poolSize: settings.poolSize ?? 10 }),
+        retryAttempts: 0,
+      }),
+      AuthModule.forRoot({ ...(settings.options ?? options()), routes: true, ...settings.extras }),
+    ],
+    controllers: [MeController],
+  })
+  class NodeModule {}
+
+  const adapter = settings.adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
+  const app = await NestFactory.create(NodeModule, adapter, {
+    logger: settings.logger ?? false,
+    abortOnError: false,
+  });
+  await app.listen(0, '127.0.0.1');
+  const events: TokenEvent[] = [];
+  for (const type of EVENT_TYPES) app.get(TokenEvents).on(type, (event) => events.push(event));
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    tokens: app.get(TokenService),
+    events,
+    get: (token) => app.get(token),
+    close: () => app.close(),
+  };
+}
