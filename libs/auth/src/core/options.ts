@@ -17,47 +17,47 @@ export interface TokenFamilyOptions {
   /** the `aud` of every access token; one of them must be in a presented token */
   audience: string | readonly string[];
   /** the client of logins and refreshes that name none */
-  clientId?: string;
+  clientId?: string | undefined;
   accessToken: {
     /** the first one signs, all of them verify */
     keys: readonly SigningKeyInput[];
-    algorithm?: SigningAlgorithm;
-    lifetime?: Duration;
+    algorithm?: SigningAlgorithm | undefined;
+    lifetime?: Duration | undefined;
     /** a lifetime is shortened at random by up to this share, 0 to 0.5 */
-    jitter?: number;
+    jitter?: number | undefined;
     /** how long the claims provider may take */
-    claimsTimeout?: Duration;
+    claimsTimeout?: Duration | undefined;
   };
   refreshToken: {
     /** the first one is active, all of them verify; add a new one at the end first, then move it to the front */
     keys: readonly RefreshTokenKey[];
     /** from login to the end, whatever happens between */
-    lifetime?: Duration;
+    lifetime?: Duration | undefined;
     /** from one refresh to the next */
-    idleLifetime?: Duration;
+    idleLifetime?: Duration | undefined;
     /** for how long the parent of the current token is taken for a retry; 0 is strict */
-    leeway?: Duration;
+    leeway?: Duration | undefined;
     /** how clients may bring and get the token */
-    carrier?: CarrierPolicy;
+    carrier?: CarrierPolicy | undefined;
   };
   revocation?: {
-    pollInterval?: Duration;
+    pollInterval?: Duration | undefined;
     /** without news for this long, `onStale` decides */
-    maxStaleness?: Duration;
+    maxStaleness?: Duration | undefined;
     /** `refuse` answers 503, `accept` lets tokens pass unchecked */
-    onStale?: 'refuse' | 'accept';
+    onStale?: 'refuse' | 'accept' | undefined;
   };
   database?: {
-    lockTimeout?: Duration;
+    lockTimeout?: Duration | undefined;
     /** for one statement, waiting for a connection included */
-    queryTimeout?: Duration;
+    queryTimeout?: Duration | undefined;
     /** turn off behind a pooler that cannot keep them, such as PgBouncer before 1.21 in transaction mode */
-    preparedStatements?: boolean;
+    preparedStatements?: boolean | undefined;
   };
   /** how far this node's clock may be off when it verifies access tokens */
-  clockTolerance?: Duration;
+  clockTolerance?: Duration | undefined;
   /** asked for the application's claims at every login and refresh */
-  claims?: ClaimsProvider;
+  claims?: ClaimsProvider | undefined;
 }
 
 /** Durations in seconds; every default applied. Also the injection token of the validated options. */

@@ -1,5 +1,5 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { UnavailableError } from '../core/errors.js';
+import { ConfigError, UnavailableError } from '../core/errors.js';
 import type { ResolvedOptions } from '../core/options.js';
 import type { Clock, RefreshTokenStore, RevocationCheck } from '../core/ports.js';
 import { RevokedSessions } from './revoked-sessions.js';
@@ -38,9 +38,15 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
     this.#wholeWindow = longestLife + HOUR;
   }
 
-  /** A node does not serve before its first load: an application that starts without its database does not start. */
+  /**
+   * A node does not serve before its first load: an application that starts without its database does not start.
+   *
+   * @throws {ConfigError} says what the database said
+   */
   async onApplicationBootstrap(): Promise<void> {
-    await this.refresh();
+    await this.refresh().catch((error: unknown) => {
+      throw new ConfigError([`revocations cannot be read from the database: ${reasonOf(error)}`]);
+    });
     this.#schedule();
   }
 

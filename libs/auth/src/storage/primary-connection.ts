@@ -84,7 +84,7 @@ export class PrimaryConnection {
       };
       const fail = (cause: Error) =>
         end(leavesSessionWell(cause) ? undefined : cause, () =>
-          reject(new UnavailableError('ERR_STORE_UNAVAILABLE', { cause })),
+          reject(new UnavailableError('ERR_STORE_UNAVAILABLE', { cause: withRemedy(cause) })),
         );
       // A connection that does not answer in time is given up: what it still does is in nobody's way.
       const timer = setTimeout(
@@ -111,6 +111,13 @@ export class PrimaryConnection {
 function leavesSessionWell(error: Error): boolean {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P|XX)/.test(code);
+}
+
+/** 42P01 undefined table, 42703 undefined column: the one mistake that everybody makes once. */
+function withRemedy(error: Error): Error {
+  const { code } = error as { code?: unknown };
+  if (code !== '42P01' && code !== '42703') return error;
+  return new Error(`${error.message}: add tokenFamilyMigrations to the migrations of your data source, and run them`);
 }
 
 /** 40001, 40P01: a neighbour was faster; look again. */

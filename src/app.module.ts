@@ -1,0 +1,59 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuthModule, type TokenFamilyOptions } from 'nestjs-token-family';
+import { dataSourceOptions } from './database/data-source.js';
+import { DevelopmentKeysModule } from './keys/development-keys.module.js';
+import { DevelopmentKeys } from './keys/development-keys.service.js';
+import type { Settings } from './settings.js';
+import { LoginController } from './users/login.controller.js';
+import { MeController } from './users/me.controller.js';
+import { UsersModule } from './users/users.module.js';
+import { UsersService } from './users/users.service.js';
+
+@Module({})
+export class AppModule {
+  static create(settings: Settings, databaseUrl: string): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        TypeOrmModule.forRoot(dataSourceOptions(databaseUrl)),
+        UsersModule,
+        AuthModule.forRootAsync({
+          imports: [DevelopmentKeysModule, UsersModule],
+          inject: [DevelopmentKeys, UsersService],
+          useFactory: (keys: DevelopmentKeys, users: UsersService) => authOptions(settings, keys, users),
+          routes: true,
+        }),
+      ],
+      controllers: [LoginController, MeController],
+    };
+  }
+}
+
+async function authOptions(
+  settings: Settings,
+  keys: DevelopmentKeys,
+  users: UsersService,
+): Promise<TokenFamilyOptions> {
+  keys.warn();
+  return {
+    issuer: settings.issuer,
+    audience: settings.audience,
+    accessToken: { keys: [await keys.signingKey()], lifetime: settings.accessTokenLifetime },
+    refreshToken: {
+      keys: [{ id: 1, secret: await keys.refreshTokenSecret() }],
+      lifetime: settings.refreshTokenLifetime,
+      idleLifetime: settings.refreshTokenIdleLifetime,
+      leeway: settings.refreshTokenLeeway,
+    },
+    revocation: {
+      pollInterval: settings.revocationPollInterval,
+      maxStaleness: settings.revocationMaxStaleness,
+    },
+    // Asked at every refresh: a user who is gone gets no more tokens.
+    claims: async ({ subject }) => {
+      const user = await users.findById(subject);
+      return user && { name: user.username };
+    },
+  };
+}

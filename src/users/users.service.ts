@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import { hash, verify } from '@node-rs/argon2';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository } from 'typeorm';
+import { User } from './user.entity.js';
+
+export const DEMO_USERS = [
+  { username: 'alice', password: 'wonderland' },
+  { username: 'bob', password: 'builder' },
+];
+
+@Injectable()
+export class UsersService implements OnApplicationBootstrap {
+  /** Verified when there is no such user, so that a wrong name takes as long as a wrong password. */
+  readonly #nobody = hash(randomUUID());
+
+  constructor(@InjectRepository(User) private readonly users: Repository<User>) {}
+
+  /** Several nodes may start at once: whoever comes second finds the user there. */
+  async onApplicationBootstrap(): Promise<void> {
+    for (const { username, password } of DEMO_USERS) {
+      if (await this.users.existsBy({ username })) continue;
+      const user = { id: randomUUID(), username, passwordHash: await hash(password) };
+      await this.users.createQueryBuilder().insert().values(user).orIgnore().execute();
+    }
+  }
+
+  /** The user, if name and password are right; null otherwise, after the same time. */
+  async authenticate(username: string, password: string): Promise<User | null> {
+    const user = await this.users.findOneBy({ username });
+    const isRight = await verify(user?.passwordHash ?? (await this.#nobody), password);
+    return isRight ? user : null;
+  }
+
+  async findById(id: string): Promise<User | null> {
+    return this.users.findOneBy({ id });
+  }
+}
