@@ -57,6 +57,9 @@ test('the module boots with forRootAsync', () =>
 test('the module boots on a named data source', () =>
   boot([postgres('sessions'), AuthModule.forRoot({ ...baseOptions, dataSource: 'sessions' })]));
 
+test('the module boots in memory, without a data source', () =>
+  boot([AuthModule.forRoot({ ...baseOptions, store: 'memory' })]));
+
 test('a feature module uses the guard without importing anything', () =>
   boot([postgres(), FeatureModule, AuthModule.forRoot(baseOptions)]));
 

@@ -12,6 +12,8 @@ export interface AuthModuleExtras {
   isGlobal?: boolean;
   /** the name of the TypeORM data source, if it has one */
   dataSource?: string | undefined;
+  /** `memory` keeps sessions in this process and needs no data source: for tests of an application only */
+  store?: 'postgres' | 'memory';
   /** the routes to mount; default `false`: none, the application writes its own */
   routes?: RoutesOptions | boolean;
 }
@@ -21,7 +23,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setClassMethodName('forRoot')
     // The builder takes exactly these names out of the options.
     .setExtras<AuthModuleExtras>(
-      { isGlobal: true, dataSource: undefined, routes: false },
+      { isGlobal: true, dataSource: undefined, routes: false, store: 'postgres' },
       (definition) => definition,
     )
     .build();

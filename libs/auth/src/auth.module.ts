@@ -30,6 +30,7 @@ import { KeyRing } from './jwt/key-ring.js';
 import { importSigningKeys } from './jwt/signing-keys.js';
 import { AccessTokenVerifier } from './jwt/verification.js';
 import { RevocationFeed } from './revocation/revocation.feed.js';
+import { MemoryRefreshTokenStore } from './storage/memory.store.js';
 import { RefreshToken } from './storage/refresh-token.entity.js';
 import { TypeOrmRefreshTokenStore } from './storage/typeorm.store.js';
 
@@ -48,19 +49,22 @@ export class AuthModule extends ConfigurableModuleClass {
   }
 }
 
-function assemble(
-  definition: DynamicModule,
-  { isGlobal = true, dataSource, routes = false }: AuthModuleExtras,
-): DynamicModule {
+function assemble(definition: DynamicModule, extras: AuthModuleExtras): DynamicModule {
+  const { isGlobal = true, dataSource, routes = false, store = 'postgres' } = extras;
+  const inPostgres = store === 'postgres';
   return {
     ...definition,
     global: isGlobal,
     imports: [
       ...(definition.imports ?? []),
       JwtModule.register({}),
-      TypeOrmModule.forFeature([RefreshToken], dataSource),
+      ...(inPostgres ? [TypeOrmModule.forFeature([RefreshToken], dataSource)] : []),
     ],
-    providers: [...(definition.providers ?? []), ...PROVIDERS, storeOn(dataSource)],
+    providers: [
+      ...(definition.providers ?? []),
+      ...PROVIDERS,
+      inPostgres ? storeOn(dataSource) : STORE_IN_MEMORY,
+    ],
     controllers: controllersFor(routes),
     exports: [TokenService, TokenEvents, AccessGuard, RefreshGuard, AccessTokenVerifier, ...SHARED_TOKENS],
   };
@@ -80,6 +84,13 @@ function storeOn(dataSource: string | undefined): Provider {
       new TypeOrmRefreshTokenStore(source, options),
   };
 }
+
+const STORE_IN_MEMORY: Provider = {
+  provide: RefreshTokenStore,
+  inject: [ResolvedOptions, Clock],
+  useFactory: (options: ResolvedOptions, clock: Clock) =>
+    new MemoryRefreshTokenStore(options, () => clock.now()),
+};
 
 /** What guards and interceptors of this package need when an application uses them in its own modules. */
 const SHARED_TOKENS = [ResolvedOptions, RevocationCheck, Clock, AccessTokenStrategy];

@@ -117,7 +117,9 @@ function leavesSessionWell(error: Error): boolean {
 function withRemedy(error: Error): Error {
   const { code } = error as { code?: unknown };
   if (code !== '42P01' && code !== '42703') return error;
-  return new Error(`${error.message}: add tokenFamilyMigrations to the migrations of your data source, and run them`);
+  return new Error(
+    `${error.message}: add tokenFamilyMigrations to the migrations of your data source, and run them`,
+  );
 }
 
 /** 40001, 40P01: a neighbour was faster; look again. */

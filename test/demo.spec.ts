@@ -1,0 +1,144 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createDatabase, type TestDatabase } from './support/database.js';
+import { me, refresh, send, type Answer } from './support/http.js';
+
+interface Demo {
+  readonly url: string;
+  readonly output: () => string;
+  stop(): Promise<void>;
+}
+
+/** One node of the demo as it is built and run: ESM, a process, an environment. */
+async function startDemo(environment: Record<string, string>): Promise<Demo> {
+  const child: ChildProcess = spawn(process.execPath, ['dist/src/main.js'], {
+    env: { PATH: process.env['PATH'], PORT: '0', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const url = await new Promise<string>((resolve, reject) => {
+    const collect = (chunk: Buffer): void => {
+      output += chunk.toString();
+      const listening = /Listening on (http:\S+)/.exec(output)?.[1];
+      if (listening) resolve(listening);
+    };
+    child.stdout!.on('data', collect);
+    child.stderr!.on('data', collect);
+    child.once('exit', () => reject(new Error(output)));
+  });
+  return {
+    url,
+    output: () => output,
+    stop: async () => {
+      if (child.exitCode !== null) return;
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}
+
+describe('two nodes that were started at once on one empty database', () => {
+  let database: TestDatabase;
+  let nodes: Demo[];
+  beforeAll(async () => {
+    database = await createDatabase({ empty: true });
+    const environment = { DATABASE_URL: database.url, REVOCATION_POLL_INTERVAL: '0.1s' };
+    nodes = await Promise.all([
+      startDemo({ ...environment, HTTP_ADAPTER: 'express', ISSUER: 'https://demo.test' }),
+      startDemo({ ...environment, HTTP_ADAPTER: 'fastify', ISSUER: 'https://demo.test' }),
+    ]);
+  });
+  afterAll(async () => {
+    await Promise.all((nodes ?? []).map((node) => node.stop()));
+    await database?.drop();
+  });
+
+  const login = async (username = 'alice', password = 'wonderland'): Promise<Answer> =>
+    send(`${nodes[0]!.url}/auth/login`, { json: { username, password } });
+  const tokenOf = (answer: Answer, name: string): string => String(answer.body[name]);
+
+  test('a login, a refresh, a replay and a theft go through, over both nodes', async () => {
+    const [first, second] = [nodes[0]!, nodes[1]!];
+    const stolen = await login();
+    const other = await login();
+    expect((await me(second, tokenOf(stolen, 'access_token'))).body).toMatchObject({ name: 'alice' });
+
+    const rotated = await refresh(second, tokenOf(stolen, 'refresh_token'));
+    expect(rotated.status).toBe(200);
+    expect((await me(first, tokenOf(rotated, 'access_token'))).status).toBe(200);
+    expect((await me(first, tokenOf(stolen, 'access_token'))).status).toBe(200);
+
+    await database.passTime(11);
+    const replayed = await refresh(first, tokenOf(stolen, 'refresh_token'));
+    expect(replayed.status).toBe(400);
+    expect(replayed.body['error']).toBe('invalid_grant');
+
+    expect((await refresh(second, tokenOf(rotated, 'refresh_token'))).body['error']).toBe('invalid_grant');
+    expect((await me(first, tokenOf(rotated, 'access_token'))).status).toBe(401);
+    expect((await refresh(second, tokenOf(other, 'refresh_token'))).status).toBe(200);
+  });
+
+  test('a late replay with the Idempotency-Key of the first attempt gets the identical answer', async () => {
+    const answer = await login('bob', 'builder');
+    const headers = { 'idempotency-key': randomUUID() };
+    const rotated = await refresh(nodes[0]!, tokenOf(answer, 'refresh_token'), headers);
+    await database.passTime(3600);
+    const replayed = await refresh(nodes[1]!, tokenOf(answer, 'refresh_token'), headers);
+    expect(replayed.status).toBe(200);
+    expect(replayed.body['refresh_token']).toBe(rotated.body['refresh_token']);
+  });
+
+  test('a login with the cookie carrier keeps the refresh token out of the body', async () => {
+    const answer = await send(`${nodes[1]!.url}/auth/login`, {
+      json: { username: 'alice', password: 'wonderland' },
+      headers: { 'x-token-carrier': 'cookie' },
+    });
+    expect(answer.body).not.toHaveProperty('refresh_token');
+    expect(answer.headers.get('set-cookie')).toMatch(/^__Host-refresh_token=rt1_/);
+  });
+
+  test('a wrong name and a wrong password get the same answer', async () => {
+    const answers = [await login('nobody', 'wonderland'), await login('alice', 'wrong')];
+    expect(answers.map(({ status, body }) => ({ status, body }))).toEqual([
+      { status: 400, body: { error: 'invalid_credentials' } },
+      { status: 400, body: { error: 'invalid_credentials' } },
+    ]);
+  });
+
+  test('the lines it prints work in a shell', async () => {
+    const lines = nodes[0]!
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('curl '))
+      .map((line) => line.trim());
+    expect(lines).toHaveLength(3);
+    const shell = spawn('sh', ['-c', lines.join('; echo; ')], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    shell.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await once(shell, 'close');
+    const answers = output
+      .trim()
+      .split(/\n+/)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(answers).toEqual([
+      expect.objectContaining({ token_type: 'Bearer' }),
+      expect.objectContaining({ name: 'alice' }),
+      expect.objectContaining({ refresh_token: expect.stringMatching(/^rt1_/) }),
+    ]);
+  });
+
+  test('it says loudly that its keys are for development', () => {
+    expect(nodes[0]!.output()).toContain('DEVELOPMENT KEYS');
+  });
+});
+
+test('a setting that cannot be is refused at start, with the remedy', async () => {
+  const database = await createDatabase({ empty: true });
+  try {
+    const start = startDemo({ DATABASE_URL: database.url, REFRESH_TOKEN_LEEWAY: 'soon' });
+    await expect(start).rejects.toThrow(/refreshToken\.leeway must be a duration/);
+  } finally {
+    await database.drop();
+  }
+});
