@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import ts from 'typescript';
+
+const CONFIG = resolve('tsconfig.json');
+
+/** Type-checks texts as if they were files of this repository. */
+function diagnose(blocks: readonly string[]): string[] {
+  const { config } = ts.readConfigFile(CONFIG, (path) => ts.sys.readFile(path)) as { config: object };
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, resolve('.'));
+  const files = new Map(blocks.map((text, index) => [resolve(`README.block-${index + 1}.ts`), text]));
+  const host = ts.createCompilerHost(options);
+  const { readFile, fileExists } = host;
+  host.readFile = (path) => files.get(path) ?? readFile.call(host, path);
+  host.fileExists = (path) => files.has(path) || fileExists.call(host, path);
+  const program = ts.createProgram(
+    [...files.keys()],
+    { ...options, exactOptionalPropertyTypes: false },
+    host,
+  );
+  return [...files.keys()]
+    .flatMap((path) => ts.getPreEmitDiagnostics(program, program.getSourceFile(path)))
+    .map(
+      ({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
+    );
+}
+
+function blocksOf(path: string): string[] {
+  return [...readFileSync(path, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+}
+
+test('every code block of README compiles', () => {
+  const blocks = blocksOf('README.md');
+  expect(blocks.length).toBeGreaterThan(4);
+  expect(diagnose(blocks)).toEqual([]);
+});
+
+test('a block that does not compile is found', () => {
+  expect(
+    diagnose(["import { Nothing } from 'nestjs-token-family';\nexport const nothing = Nothing;"]),
+  ).toEqual([expect.stringContaining('Nothing')]);
+});
+
+test('the table of options names every option and its default', () => {
+  const rows = [...readFileSync('README.md', 'utf8').matchAll(/^\| `([\w.]+)` +\| (.*?) *\|/gm)];
+  const table = new Map(rows.map(([, name, value]) => [name!, value!.replace(/`/g, '').trim()]));
+  const source = readFileSync('libs/auth/src/core/options.ts', 'utf8');
+  const read = [...source.matchAll(/read\.\w+\('([\w.]+)'(?:, \[[^\]]*\])?(?:, ('?[\w.]+'?))?/g)];
+  expect(read.length).toBeGreaterThan(15);
+  for (const [, name, value] of read) expect([name, table.get(name!)]).toEqual([name, expectedIn(value)]);
+});
+
+function expectedIn(value: string | undefined): unknown {
+  return value ?? expect.stringMatching(/^(required)?$/);
+}
