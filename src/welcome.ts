@@ -3,7 +3,6 @@ import { DEMO_USERS } from './users/users.service.js';
 /** What a newcomer needs to see first: where it listens, whom to log in as, three lines to try. */
 export function welcome(url: string): string {
   const [{ username, password } = { username: '', password: '' }] = DEMO_USERS;
-  const member = (name: string) => `$(echo "$LOGIN" | sed 's/.*"${name}":"\\([^"]*\\)".*/\\1/')`;
   return `
 Listening on ${url}
 Log in as ${DEMO_USERS.map((user) => `${user.username} / ${user.password}`).join(' or ')}. Three lines to try:
@@ -14,4 +13,9 @@ Log in as ${DEMO_USERS.map((user) => `${user.username} / ${user.password}`).join
 
 The last line again within the leeway repeats its answer; later, it is theft, and the session ends.
 `;
+}
+
+/** The shell's way to a member of the answer, without a tool that may not be there. */
+function member(name: string): string {
+  return `$(echo "$LOGIN" | sed 's/.*"${name}":"\\([^"]*\\)".*/\\1/')`;
 }

@@ -1,4 +1,15 @@
-import { Controller, Get, Module, UseGuards, type DynamicModule, type Type } from '@nestjs/common';
+import {
+  Catch,
+  Controller,
+  Get,
+  HttpException,
+  Module,
+  UseGuards,
+  type ArgumentsHost,
+  type DynamicModule,
+  type ExceptionFilter,
+  type Type,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -163,5 +174,33 @@ test('two systems in one process keep to their own issuer and keys', async () =>
   } finally {
     await one.close();
     await two.close();
+  }
+});
+
+test("an application's catch-all filter still finds the right status, and our routes still answer themselves", async () => {
+  @Catch()
+  class CatchAllFilter implements ExceptionFilter {
+    catch(error: unknown, host: ArgumentsHost): void {
+      const status = error instanceof HttpException ? error.getStatus() : 500;
+      host.switchToHttp().getResponse<Response>().status(status).json({ caught: true });
+    }
+  }
+  interface Response {
+    status(code: number): { json(body: object): void };
+  }
+  const app = (
+    await Test.createTestingModule({
+      imports: [FeatureModule, AuthModule.forRoot({ ...baseOptions, store: 'memory', routes: true })],
+    }).compile()
+  ).createNestApplication({ logger: false });
+  app.useGlobalFilters(new CatchAllFilter());
+  await app.listen(0, '127.0.0.1');
+  try {
+    const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
+    expect(await send(`${url}/guarded`)).toMatchObject({ status: 401, body: { caught: true } });
+    const refused = await send(`${url}/auth/refresh`, { json: {} });
+    expect(refused).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+  } finally {
+    await app.close();
   }
 });

@@ -66,7 +66,15 @@ function assemble(definition: DynamicModule, extras: AuthModuleExtras): DynamicM
       inPostgres ? storeOn(dataSource) : STORE_IN_MEMORY,
     ],
     controllers: controllersFor(routes),
-    exports: [TokenService, TokenEvents, AccessGuard, RefreshGuard, AccessTokenVerifier, ...SHARED_TOKENS],
+    exports: [
+      TokenService,
+      TokenEvents,
+      AccessGuard,
+      RefreshGuard,
+      AccessTokenVerifier,
+      AuthErrorFilter,
+      ...SHARED_TOKENS,
+    ],
   };
 }
 
@@ -198,5 +206,6 @@ const PROVIDERS: Provider[] = [
   AccessGuard,
   RefreshGuard,
   TokenResponseInterceptor,
-  { provide: APP_FILTER, useClass: AuthErrorFilter },
+  AuthErrorFilter,
+  { provide: APP_FILTER, useExisting: AuthErrorFilter },
 ];

@@ -22,6 +22,8 @@ export type { ClaimsProvider, ClaimsRequest, TransactionContext } from './core/p
 export type { RefreshTokenKey } from './core/refresh-token.js';
 
 export { AccessGuard } from './http/access.guard.js';
+export { AuthErrorFilter } from './http/auth-error.filter.js';
+export { AuthHttpException } from './http/auth-http.exception.js';
 export { CurrentSession, CurrentUser, Public, Rotated, TokenResponse } from './http/decorators.js';
 export { RefreshGuard } from './http/refresh.guard.js';
 export type { SessionBody } from './http/sessions.controller.js';

@@ -5,6 +5,7 @@ import type { AccessTokenClaims } from '../core/access-token.js';
 import { AuthError, InvalidTokenError } from '../core/errors.js';
 import { RevocationCheck } from '../core/ports.js';
 import { AccessTokenStrategy } from './access-token.strategy.js';
+import { asHttpException } from './auth-http.exception.js';
 import { PUBLIC } from './decorators.js';
 import type { HttpRequest } from './http-request.js';
 
@@ -26,16 +27,21 @@ export class AccessGuard extends AuthGuard() {
   }
 
   /**
+   * @throws {AuthHttpException} for one of these reasons:
    * @throws {InvalidTokenError} missing, invalid, expired or revoked
    * @throws {InvalidRequestError} a malformed Authorization header
    * @throws {UnavailableError} it cannot be told whether the session was revoked
    */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     if (this.isPublic(context)) return true;
-    if (!this.isSupported(context)) throw new InvalidTokenError('ERR_CONTEXT_UNKNOWN');
-    await super.canActivate(context);
-    this.checkRevocation(this.getClaims(context));
-    return true;
+    try {
+      if (!this.isSupported(context)) throw new InvalidTokenError('ERR_CONTEXT_UNKNOWN');
+      await super.canActivate(context);
+      this.checkRevocation(this.getClaims(context));
+      return true;
+    } catch (error) {
+      throw asHttpException(error);
+    }
   }
 
   protected isPublic(context: ExecutionContext): boolean {

@@ -7,6 +7,7 @@ import {
   InvalidTokenError,
   UnavailableError,
 } from '../core/errors.js';
+import { AuthHttpException, isMissingToken } from './auth-http.exception.js';
 import { CLEARED_COOKIE } from './cookie.js';
 import { presentedByCookie } from './exchange.js';
 import type { HttpRequest } from './http-request.js';
@@ -19,14 +20,16 @@ const REALM = 'api';
  *
  * @see RFC 6749 section 5.2, RFC 6750 section 3
  */
-@Catch(AuthError)
-export class AuthErrorFilter implements ExceptionFilter<AuthError> {
+@Catch(AuthError, AuthHttpException)
+export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpException> {
   readonly #logger = new Logger('AuthError');
 
   constructor(private readonly adapterHost: HttpAdapterHost) {}
 
-  catch(error: AuthError, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') throw error;
+  catch(thrown: AuthError | AuthHttpException, host: ArgumentsHost): void {
+    if (host.getType() !== 'http') throw thrown;
+    const exception = thrown instanceof AuthHttpException ? thrown : new AuthHttpException(thrown);
+    const error = exception.reason;
     const { httpAdapter } = this.adapterHost;
     const request = host.switchToHttp().getRequest<HttpRequest>();
     const response = host.switchToHttp().getResponse<object>();
@@ -36,7 +39,7 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError> {
     if (error instanceof InvalidGrantError && presentedByCookie(request)) {
       httpAdapter.appendHeader(response, 'Set-Cookie', CLEARED_COOKIE);
     }
-    httpAdapter.reply(response, bodyFor(error), error.status);
+    httpAdapter.reply(response, exception.getResponse(), error.status);
   }
 
   #log(error: AuthError): void {
@@ -55,19 +58,9 @@ function* headersFor(error: AuthError): Generator<[string, string]> {
   if (error instanceof UnavailableError) yield ['Retry-After', String(error.retryAfter)];
 }
 
-/** A request without credentials is told how to authenticate, and nothing about an error. RFC 6750 section 3.1. */
 function challengeFor(error: InvalidTokenError): string {
   const challenge = `Bearer realm="${REALM}"`;
-  return isMissing(error)
+  return isMissingToken(error)
     ? challenge
     : `${challenge}, error="${error.error}", error_description="${error.message}"`;
-}
-
-function bodyFor(error: AuthError): Record<string, unknown> {
-  if (isMissing(error)) return { error: 'unauthorized', error_description: 'No token was sent' };
-  return { error: error.error, error_description: error.message };
-}
-
-function isMissing(error: AuthError): boolean {
-  return error instanceof InvalidTokenError && error.code === 'ERR_TOKEN_MISSING';
 }

@@ -1,9 +1,10 @@
-import { Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Post, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ResolvedOptions } from '../core/options.js';
 import { TokenService } from '../issuer/token.service.js';
 import type { TokenPair } from '../issuer/token-pair.js';
 import { AccessTokenVerifier } from '../jwt/verification.js';
+import { AuthErrorFilter } from './auth-error.filter.js';
 import { carriesBearerToken, readBearerToken } from './bearer.js';
 import { findRefreshToken, readRefreshToken } from './carriers.js';
 import { CLEARED_COOKIE } from './cookie.js';
@@ -12,6 +13,7 @@ import type { HttpRequest } from './http-request.js';
 import { RefreshGuard } from './refresh.guard.js';
 
 @Public()
+@UseFilters(AuthErrorFilter)
 @Controller()
 export class RefreshController {
   constructor(

@@ -3,6 +3,7 @@ import { InvalidTokenError } from '../core/errors.js';
 import { ResolvedOptions } from '../core/options.js';
 import { Clock } from '../core/ports.js';
 import { TokenService } from '../issuer/token.service.js';
+import { asHttpException } from './auth-http.exception.js';
 import { readRefreshToken } from './carriers.js';
 import { rememberCarrier, rememberRotation } from './exchange.js';
 import { httpRequest } from './http-request.js';
@@ -22,16 +23,20 @@ export class RefreshGuard implements CanActivate {
   ) {}
 
   /**
-   * @throws whatever `TokenService.rotate` throws
+   * @throws {AuthHttpException} around whatever `TokenService.rotate` throws, or
    * @throws {InvalidRequestError} no refresh token, a malformed one, or two
    */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const receivedAt = this.clock.monotonic();
-    if (context.getType() !== 'http') throw new InvalidTokenError('ERR_CONTEXT_UNKNOWN');
-    const request = httpRequest(context);
-    const { token, carrier, ...presented } = readRefreshToken(request, this.options.refreshToken.carrier);
-    rememberCarrier(request, carrier);
-    rememberRotation(request, await this.tokens.rotate(token, { ...presented, receivedAt }));
-    return true;
+    try {
+      if (context.getType() !== 'http') throw new InvalidTokenError('ERR_CONTEXT_UNKNOWN');
+      const request = httpRequest(context);
+      const { token, carrier, ...presented } = readRefreshToken(request, this.options.refreshToken.carrier);
+      rememberCarrier(request, carrier);
+      rememberRotation(request, await this.tokens.rotate(token, { ...presented, receivedAt }));
+      return true;
+    } catch (error) {
+      throw asHttpException(error);
+    }
   }
 }

@@ -1,10 +1,21 @@
-import { Controller, Delete, Get, Header, HttpCode, Param, Query, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  Query,
+  UseFilters,
+  UseGuards,
+} from '@nestjs/common';
 import type { AccessTokenClaims } from '../core/access-token.js';
 import { InvalidRequestError, SessionUnknownError } from '../core/errors.js';
 import type { Device } from '../core/family.js';
 import type { Session } from '../issuer/session.js';
 import { TokenService } from '../issuer/token.service.js';
 import { AccessGuard } from './access.guard.js';
+import { AuthErrorFilter } from './auth-error.filter.js';
 import { CurrentUser } from './decorators.js';
 
 export interface SessionBody {
@@ -20,6 +31,7 @@ export interface SessionBody {
 /** A subject's own sessions; another's are as unknown as those that never were. */
 @Controller('sessions')
 @UseGuards(AccessGuard)
+@UseFilters(AuthErrorFilter)
 export class SessionsController {
   constructor(private readonly tokens: TokenService) {}
 

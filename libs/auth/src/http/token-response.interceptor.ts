@@ -6,10 +6,11 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { map, type Observable } from 'rxjs';
+import { catchError, map, type Observable } from 'rxjs';
 import { ResolvedOptions } from '../core/options.js';
 import type { TokenPair } from '../issuer/token-pair.js';
-import { carrierOf } from './carriers.js';
+import { asHttpException } from './auth-http.exception.js';
+import { carrierOf, type Carrier } from './carriers.js';
 import { writeCookie } from './cookie.js';
 import { httpRequest } from './http-request.js';
 
@@ -35,7 +36,7 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
 
   intercept(context: ExecutionContext, next: CallHandler<TokenPair>): Observable<TokenResponseBody> {
     // Asked before the handler runs: a carrier that is not allowed must be refused before anything is issued.
-    const carrier = carrierOf(httpRequest(context), this.options.refreshToken.carrier);
+    const carrier = this.#carrierOf(context);
     const response = context.switchToHttp().getResponse<object>();
     return next.handle().pipe(
       map((pair) => {
@@ -49,7 +50,18 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
         );
         return toBody(pair, {});
       }),
+      catchError((error: unknown) => {
+        throw asHttpException(error);
+      }),
     );
+  }
+
+  #carrierOf(context: ExecutionContext): Carrier {
+    try {
+      return carrierOf(httpRequest(context), this.options.refreshToken.carrier);
+    } catch (error) {
+      throw asHttpException(error);
+    }
   }
 }
 

@@ -1,0 +1,27 @@
+import { HttpException } from '@nestjs/common';
+import { AuthError, InvalidTokenError } from '../core/errors.js';
+
+/**
+ * An AuthError in Nest's own shape, thrown by the guards and the interceptor: a catch-all filter of the
+ * application, which asks for an HttpException, then still finds the right status and body.
+ */
+export class AuthHttpException extends HttpException {
+  constructor(readonly reason: AuthError) {
+    super(bodyFor(reason), reason.status, { cause: reason });
+  }
+}
+
+/** For a `catch` at the edge of this room; what is not ours passes unchanged. */
+export function asHttpException(error: unknown): unknown {
+  return error instanceof AuthError ? new AuthHttpException(error) : error;
+}
+
+/** A request without credentials is told how to authenticate, and nothing about an error. RFC 6750 section 3.1. */
+export function isMissingToken(error: AuthError): boolean {
+  return error instanceof InvalidTokenError && error.code === 'ERR_TOKEN_MISSING';
+}
+
+function bodyFor(error: AuthError): Record<string, unknown> {
+  if (isMissingToken(error)) return { error: 'unauthorized', error_description: 'No token was sent' };
+  return { error: error.error, error_description: error.message };
+}
