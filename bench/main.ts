@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+import type { Effort } from './measure.js';
+
+/** Every bench by its name: `npm run bench -- rotation`. With the defaults, each takes less than two minutes. */
+const benches: Record<string, { about: string; run: (effort: Effort) => Promise<void> }> = {
+  rotation: {
+    about: 'TokenService.rotate against the bare statement and the usual recipe',
+    run: async (effort) => (await import('./rotation.js')).benchRotation(effort),
+  },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '0.6' } },
+});
+const bench = benches[positionals[0] ?? ''];
+if (bench) {
+  await bench.run({ rounds: Number(values.rounds), seconds: Number(values.seconds) });
+} else {
+  console.log('npm run bench -- <name> [--rounds 7] [--seconds 0.6]\n');
+  for (const [name, { about }] of Object.entries(benches)) console.log(`  ${name.padEnd(12)}${about}`);
+  process.exitCode = positionals.length === 0 ? 0 : 1;
+}
