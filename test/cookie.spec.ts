@@ -48,7 +48,7 @@ onBothAdapters({}, (fixture) => {
     expect(cookieOf(again).split('.')[0]).toBe(cookieOf(lost).split('.')[0]);
   });
 
-  test('every answer carries a fresh key', async () => {
+  test('an answer with another token carries a fresh key', async () => {
     const { refreshToken } = await issue();
     const answers = [
       await post('refresh', withCookie(refreshToken)),
@@ -57,6 +57,29 @@ onBothAdapters({}, (fixture) => {
     const [one, two] = answers.map(cookieOf).map((value) => value.split('.'));
     expect(one![0]).toBe(two![0]);
     expect(one![1]).not.toBe(two![1]);
+  });
+
+  test('an answer with the same token keeps its key, so that a late answer cannot part the two', async () => {
+    const jar = cookieOf(await post('refresh', withCookie((await issue()).refreshToken)));
+    const late = await post('refresh', withCookie(jar));
+    expect(cookieOf(late)).toBe(jar);
+    await fixture.database.passTime(11);
+    await post('refresh', withCookie(jar));
+    await fixture.database.passTime(11);
+    expect((await post('refresh', withCookie(cookieOf(late)))).status).toBe(200);
+  });
+
+  test('a key that is none of ours is passed over, and the token works', async () => {
+    const { refreshToken } = await issue();
+    expect((await post('refresh', withCookie(`${refreshToken}.short`))).status).toBe(200);
+  });
+
+  test('a refusal that leaves the family alive leaves the cookie, too', async () => {
+    const { refreshToken } = await issue();
+    const refused = await post('refresh', withCookie(refreshToken), { client_id: 'another' });
+    expect(refused.body['error']).toBe('invalid_grant');
+    expect(refused.headers.get('set-cookie')).toBeNull();
+    expect((await post('refresh', withCookie(refreshToken))).status).toBe(200);
   });
 
   test('the cookie is read only when the carrier header asks for it', async () => {

@@ -3,6 +3,7 @@ import {
   Controller,
   Get,
   HttpException,
+  Injectable,
   Module,
   UseGuards,
   type ArgumentsHost,
@@ -12,7 +13,9 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
+import { PassportModule, PassportStrategy } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { Strategy } from 'passport-jwt';
 import {
   AccessGuard,
   AuthModule,
@@ -117,6 +120,15 @@ test('options that are missing altogether are faults, not crashes', async () => 
   expect((error as ConfigError).faults).toHaveLength(4);
 });
 
+test.each([
+  ['keys that are no list', { accessToken: { keys: 'PEM' }, refreshToken: { keys: { id: 1 } } }],
+  ['no options at all', undefined],
+])('%s are faults, not crashes', async (_, changes) => {
+  const bad = (changes && { ...baseOptions, ...changes }) as unknown as TokenFamilyOptions;
+  const start = boot([postgres(), AuthModule.forRootAsync({ useFactory: () => bad })]);
+  await expect(start).rejects.toThrow(/accessToken\.keys must be a list/);
+});
+
 test('without its table the application does not start, and says what to run', async () => {
   const empty = await createDatabase({ empty: true });
   try {
@@ -157,6 +169,47 @@ test('a global guard protects every route that is not public', async () => {
       (await send(`${url}/session/refresh`, { json: { refresh_token: pair.refreshToken } })).status,
     ).toBe(200);
     expect((await send(`${url}/auth/refresh`, { json: {} })).status).toBe(404);
+  } finally {
+    await app.close();
+  }
+});
+
+test.each([
+  ['a default strategy', { defaultStrategy: 'legacy' }],
+  ['sessions', { session: false }],
+  ['a property', { property: 'account' }],
+])('a PassportModule in sight that sets %s does not change the guard', async (_, passport) => {
+  @Injectable()
+  class LegacyStrategy extends PassportStrategy(Strategy, 'legacy') {
+    constructor() {
+      super({ jwtFromRequest: () => 'any', secretOrKey: 'any' });
+    }
+
+    override authenticate(): void {
+      this.success({ sub: 'mallory' });
+    }
+
+    validate(): boolean {
+      return true;
+    }
+  }
+
+  @Module({
+    imports: [PassportModule.register(passport)],
+    controllers: [GuardedController],
+    providers: [LegacyStrategy],
+  })
+  class LegacyModule {}
+
+  const auth = AuthModule.forRoot({ ...baseOptions, store: 'memory' });
+  const testing = Test.createTestingModule({ imports: [auth, LegacyModule] });
+  const app = (await testing.compile()).createNestApplication({ logger: false });
+  await app.listen(0, '127.0.0.1');
+  try {
+    const url = `${(await app.getUrl()).replace('[::1]', '127.0.0.1')}/guarded`;
+    const { accessToken } = await app.get(TokenService).issue('alice');
+    expect((await fetch(url)).status).toBe(401);
+    expect((await fetch(url, { headers: { authorization: `Bearer ${accessToken}` } })).status).toBe(200);
   } finally {
     await app.close();
   }

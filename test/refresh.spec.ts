@@ -7,7 +7,7 @@ import { options } from './support/node.js';
 
 const INVALID_GRANT = {
   error: 'invalid_grant',
-  error_description: 'The refresh token is invalid, expired or revoked',
+  error_description: 'The grant is invalid, expired or revoked',
 };
 
 onBothAdapters(

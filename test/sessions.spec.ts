@@ -121,10 +121,33 @@ onBothAdapters({}, (fixture) => {
     expect(answer.status).toBe(204);
   });
 
-  test('another client cannot log a session out', async () => {
+  test('a client that names itself cannot log the session of another out, and is told', async () => {
     const pair = await login(randomUUID());
-    await send(url('logout'), { json: { refresh_token: pair.refreshToken, client_id: 'another' } });
+    const json = { refresh_token: pair.refreshToken, client_id: 'another' };
+    expect((await send(url('logout'), { json })).body['error']).toBe('invalid_grant');
     expect(await isAlive(pair)).toEqual([true, true]);
+  });
+
+  test('whoever holds a token of a session may end it without naming the client', async () => {
+    const pair = await fixture.node.tokens.issue(randomUUID(), { clientId: 'mobile' });
+    expect((await send(url('logout'), { json: { refresh_token: pair.refreshToken } })).status).toBe(204);
+    expect((await me(fixture.node, pair.accessToken)).status).toBe(401);
+  });
+
+  test('a refresh token that ends nothing leaves it to the access token beside it', async () => {
+    const pair = await login(randomUUID());
+    const json = { refresh_token: 'rt1_stale' };
+    expect((await send(url('logout'), { json, headers: bearer(pair) })).status).toBe(204);
+    expect(await isAlive(pair)).toEqual([false, false]);
+  });
+
+  test('an access token that is of no use does not hinder a logout by refresh token', async () => {
+    const pair = await login(randomUUID());
+    const headers = { authorization: 'Bearer expired.or.other' };
+    expect((await send(url('logout'), { json: { refresh_token: 'rt1_stale' }, headers })).status).toBe(204);
+    const json = { refresh_token: pair.refreshToken };
+    expect((await send(url('logout'), { json, headers })).status).toBe(204);
+    expect(await isAlive(pair)).toEqual([false, false]);
   });
 
   test('logout without a token is an invalid request', async () => {

@@ -112,8 +112,9 @@ const PROVIDERS: Provider[] = [
     provide: KeyRing,
     inject: [MODULE_OPTIONS_TOKEN],
     useFactory: (input: TokenFamilyOptions) => {
-      const algorithm = input.accessToken?.algorithm ?? 'ES256';
-      const { keys, faults } = importSigningKeys(input.accessToken?.keys ?? [], algorithm);
+      const { keys: inputs, algorithm } = input?.accessToken ?? {};
+      // What is no list at all is a fault that resolveOptions finds.
+      const { keys, faults } = importSigningKeys(Array.isArray(inputs) ? inputs : [], algorithm);
       const options = resolveOptions(input, faults);
       for (const warning of warningsFor(options)) new Logger(AuthModule.name).warn(warning);
       return new KeyRing(options.accessToken.algorithm, keys);

@@ -5,7 +5,6 @@ export type { AccessTokenClaims } from './core/access-token.js';
 export {
   AuthError,
   ConfigError,
-  InsufficientScopeError,
   InvalidGrantError,
   InvalidRequestError,
   InvalidTokenError,

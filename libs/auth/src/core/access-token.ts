@@ -96,12 +96,6 @@ export function isExpired(exp: number, policy: AccessTokenPolicy, now: number): 
   return now / 1000 >= exp + policy.clockTolerance;
 }
 
-/** True when every scope of `required` is granted; compared word by word, so `admin` is not `administrator`. */
-export function hasScope(claims: AccessTokenClaims, required: readonly string[]): boolean {
-  const granted = new Set(claims.scope?.split(' '));
-  return required.every((scope) => granted.has(scope));
-}
-
 /** What a token of `grant` says: the application's claims first, ours over them. */
 export function buildClaims(
   issued: {

@@ -22,7 +22,6 @@ export type AuthErrorCode =
   | 'ERR_ACCESS_TOKEN_EXPIRED'
   | 'ERR_ACCESS_TOKEN_REVOKED'
   | 'ERR_CONTEXT_UNKNOWN'
-  | 'ERR_INSUFFICIENT_SCOPE'
   | 'ERR_REFRESH_TOKEN_KEY_UNKNOWN'
   | 'ERR_STORE_UNAVAILABLE'
   | 'ERR_STORE_CONTENDED'
@@ -35,7 +34,6 @@ export type WireError =
   | 'invalid_request'
   | 'invalid_grant'
   | 'invalid_token'
-  | 'insufficient_scope'
   | 'session_mismatch'
   | 'not_found'
   | 'temporarily_unavailable'
@@ -103,13 +101,13 @@ export class SessionUnknownError extends AuthError {
   }
 }
 
-/** The refresh token is of no use any more, whatever the cause: `code` tells the log, the wire never. */
+/** The refresh token, or the login, is of no use any more, whatever the cause: `code` tells the log, the wire never. */
 export class InvalidGrantError extends AuthError {
   readonly error = 'invalid_grant';
   readonly status = 400;
 
   constructor(code: AuthErrorCode, options?: ErrorOptions) {
-    super(code, 'The refresh token is invalid, expired or revoked', options);
+    super(code, 'The grant is invalid, expired or revoked', options);
   }
 }
 
@@ -132,16 +130,6 @@ export class InvalidTokenError extends AuthError {
       code === 'ERR_ACCESS_TOKEN_EXPIRED' ? 'The access token expired' : 'The access token is invalid',
       options,
     );
-  }
-}
-
-/** The access token is good, and does not reach this far. */
-export class InsufficientScopeError extends AuthError {
-  readonly error = 'insufficient_scope';
-  readonly status = 403;
-
-  constructor(readonly scope: string) {
-    super('ERR_INSUFFICIENT_SCOPE', 'The access token lacks a scope');
   }
 }
 

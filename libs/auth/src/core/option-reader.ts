@@ -107,11 +107,19 @@ export class OptionReader {
     return Object.entries(group).flatMap(([name, value]) => {
       const path = prefix + name;
       if (this.#known.has(path)) return [];
-      if ([...this.#known].some((known) => known.startsWith(`${path}.`)))
-        return this.#unknownNames(`${path}.`, value);
+      if ([...this.#known].some((known) => known.startsWith(`${path}.`))) {
+        return isGroup(value)
+          ? this.#unknownNames(`${path}.`, value)
+          : [`${path} must be an object of options`];
+      }
       return [`${path} is not an option: remove it, or correct its name`];
     });
   }
+}
+
+/** Anything else would leave every default of the group in force, as silently as a misspelt name. */
+function isGroup(value: unknown): boolean {
+  return value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value));
 }
 
 function isSecret(secret: unknown): boolean {

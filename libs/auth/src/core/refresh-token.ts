@@ -14,6 +14,8 @@ export interface RefreshTokenKey {
 export interface RefreshTokenParts {
   /** as the client sent it, 96 characters */
   readonly text: string;
+  /** what the text encodes; a secret as the text is */
+  readonly bytes: Buffer;
   readonly keyId: number;
   readonly familyId: string;
   readonly generation: number;
@@ -71,7 +73,7 @@ export class RefreshTokenCodec {
     writeUuidV7(bytes, FAMILY_AT, now);
     bytes.writeUInt32BE(0, GENERATION_AT);
     randomFillSync(bytes, ROOT_AT, 2 * SECRET_SIZE);
-    return this.#seal(bytes, this.activeKeyId);
+    return this.#seal(bytes, this.activeKeyId, identityOf(bytes));
   }
 
   /**
@@ -83,7 +85,8 @@ export class RefreshTokenCodec {
    * @throws {UnavailableError} made with the next key id, which a newer deployment knows
    */
   decode(text: string): RefreshTokenParts {
-    if (!TEXT.test(text)) throw new InvalidGrantError('ERR_REFRESH_TOKEN_MALFORMED');
+    if (typeof text !== 'string' || !TEXT.test(text))
+      throw new InvalidGrantError('ERR_REFRESH_TOKEN_MALFORMED');
     const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url');
     if (bytes.readUInt32BE(GENERATION_AT) >= GENERATION_LIMIT) {
       throw new InvalidGrantError('ERR_REFRESH_TOKEN_MALFORMED');
@@ -93,7 +96,7 @@ export class RefreshTokenCodec {
     if (!timingSafeEqual(tagOf(bytes, keys), bytes.subarray(TAG_AT))) {
       throw new InvalidGrantError('ERR_REFRESH_TOKEN_FORGED');
     }
-    return describe(text, bytes);
+    return describe(text, bytes, identityOf(bytes));
   }
 
   /**
@@ -106,19 +109,19 @@ export class RefreshTokenCodec {
    */
   successor(token: RefreshTokenParts, keyId = this.activeKeyId): RefreshTokenParts {
     if (!this.#keys.has(keyId)) throw new UnavailableError('ERR_REFRESH_TOKEN_KEY_UNKNOWN');
-    const bytes = Buffer.from(token.text.slice(PREFIX.length), 'base64url');
+    const bytes = Buffer.from(token.bytes);
     bytes.writeUInt32BE(token.generation + 1, GENERATION_AT);
     createHmac('sha256', this.#keys.get(token.keyId)!.chain)
       .update(bytes.subarray(FAMILY_AT, TAG_AT))
       .digest()
       .copy(bytes, STEP_AT, 0, SECRET_SIZE);
-    return this.#seal(bytes, keyId);
+    return this.#seal(bytes, keyId, token);
   }
 
-  #seal(bytes: Buffer, keyId: number): RefreshTokenParts {
+  #seal(bytes: Buffer, keyId: number, identity: Identity): RefreshTokenParts {
     bytes[0] = keyId;
     tagOf(bytes, this.#keys.get(keyId)!).copy(bytes, TAG_AT);
-    return describe(PREFIX + bytes.toString('base64url'), bytes);
+    return describe(PREFIX + bytes.toString('base64url'), bytes, identity);
   }
 
   #unknownKey(id: number): Error {
@@ -133,13 +136,21 @@ export function sha256(secret: string | Buffer): Buffer {
   return hash('sha256', secret, 'buffer');
 }
 
-function describe(text: string, bytes: Buffer): RefreshTokenParts {
+/** What all tokens of a family have in common. */
+type Identity = Pick<RefreshTokenParts, 'familyId' | 'rootHash'>;
+
+function identityOf(bytes: Buffer): Identity {
+  return { familyId: readUuid(bytes, FAMILY_AT), rootHash: sha256(bytes.subarray(ROOT_AT, STEP_AT)) };
+}
+
+function describe(text: string, bytes: Buffer, { familyId, rootHash }: Identity): RefreshTokenParts {
   return {
     text,
+    bytes,
     keyId: bytes[0]!,
-    familyId: readUuid(bytes, FAMILY_AT),
+    familyId,
     generation: bytes.readUInt32BE(GENERATION_AT),
-    rootHash: sha256(bytes.subarray(ROOT_AT, STEP_AT)),
+    rootHash,
     stepHash: sha256(bytes.subarray(STEP_AT, TAG_AT)),
   };
 }

@@ -22,8 +22,11 @@ export class AccessGuard extends AuthGuard() {
     @Inject(Reflector) private readonly reflector: Reflector,
     @Inject(RevocationCheck) private readonly revocations: RevocationCheck,
   ) {
-    // Passport takes a strategy itself where it takes the name of one; its types know only the name.
-    super({ defaultStrategy: strategy as never });
+    super({ defaultStrategy: strategy });
+    // The base class would have Nest replace its options by those of any PassportModule in sight, and with them the
+    // strategy by whatever another one calls its default.
+    const options = Object.freeze({ defaultStrategy: strategy });
+    Object.defineProperty(this, 'options', { get: () => options, set: () => {} });
   }
 
   /**

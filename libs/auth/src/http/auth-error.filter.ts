@@ -2,14 +2,14 @@ import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs
 import { HttpAdapterHost } from '@nestjs/core';
 import {
   AuthError,
-  InsufficientScopeError,
   InvalidGrantError,
   InvalidTokenError,
   UnavailableError,
+  type AuthErrorCode,
 } from '../core/errors.js';
 import { AuthHttpException, isMissingToken } from './auth-http.exception.js';
 import { CLEARED_COOKIE } from './cookie.js';
-import { presentedByCookie } from './exchange.js';
+import { presentedBy } from './exchange.js';
 import type { HttpRequest } from './http-request.js';
 
 const REALM = 'api';
@@ -35,8 +35,7 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
     const response = host.switchToHttp().getResponse<object>();
     this.#log(error);
     for (const [name, value] of headersFor(error)) httpAdapter.setHeader(response, name, value);
-    // Only a definite end takes the cookie away: busy, broken or malformed must not log anybody out.
-    if (error instanceof InvalidGrantError && presentedByCookie(request)) {
+    if (isDefiniteEnd(error) && presentedBy(request)?.carrier === 'cookie') {
       httpAdapter.appendHeader(response, 'Set-Cookie', CLEARED_COOKIE);
     }
     httpAdapter.reply(response, exception.getResponse(), error.status);
@@ -44,17 +43,23 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
 
   #log(error: AuthError): void {
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    if (error instanceof UnavailableError) this.#logger.error(error.code + cause);
+    // A stranger can ask for a key nobody has; that must not fill a log of errors.
+    const isOutage = error instanceof UnavailableError && error.code !== 'ERR_REFRESH_TOKEN_KEY_UNKNOWN';
+    if (isOutage) this.#logger.error(error.code + cause);
     else this.#logger.debug(error.code);
   }
+}
+
+const FAMILY_LIVES = new Set<AuthErrorCode>(['ERR_REFRESH_TOKEN_CLIENT_MISMATCH', 'ERR_REFRESH_TOKEN_AHEAD']);
+
+/** Only that takes the cookie away: busy, broken, malformed or sent by the wrong client must not log anybody out. */
+function isDefiniteEnd(error: AuthError): boolean {
+  return error instanceof InvalidGrantError && !FAMILY_LIVES.has(error.code);
 }
 
 function* headersFor(error: AuthError): Generator<[string, string]> {
   yield ['Cache-Control', 'no-store'];
   if (error instanceof InvalidTokenError) yield ['WWW-Authenticate', challengeFor(error)];
-  if (error instanceof InsufficientScopeError) {
-    yield ['WWW-Authenticate', `Bearer realm="${REALM}", error="${error.error}", scope="${error.scope}"`];
-  }
   if (error instanceof UnavailableError) yield ['Retry-After', String(error.retryAfter)];
 }
 

@@ -6,6 +6,7 @@ import type { HttpRequest } from './http-request.js';
 export const COOKIE_NAME = '__Host-refresh_token';
 const ATTRIBUTES = 'Path=/; HttpOnly; Secure; SameSite=Strict';
 const KEY_BYTES = 16;
+const KEY = /^[\w-]{22}$/;
 
 export interface CookieToken {
   readonly token: string;
@@ -28,18 +29,24 @@ export function readCookie({ headers }: HttpRequest): CookieToken | null {
     throw new InvalidRequestError('ERR_TOKEN_SENT_TWICE', 'The refresh-token cookie was sent twice');
   }
   if (!values[0]) return null;
-  const [token = '', idempotencyKey] = values[0].split('.', 2);
-  return { token, idempotencyKey };
+  const [token = '', key = ''] = values[0].split('.', 2);
+  // A key that is none of ours must not refuse a good token at every refresh to come.
+  return { token, idempotencyKey: KEY.test(key) ? key : undefined };
 }
 
 /**
- * A Set-Cookie value that keeps `token` and a fresh random key: the Idempotency-Key of the next refresh, so that
- * a browser survives a lost answer without any script. Fresh every time, or a copied cookie would work for ever.
+ * A Set-Cookie value that keeps `token` and the Idempotency-Key of its refresh, so that a browser survives a lost
+ * answer without any script.
+ *
+ * The key is fresh and random, or a copied cookie would work for ever; except where the answer is the very token
+ * that was presented: it keeps its key, or a late answer could part the two.
  *
  * @param maxAge seconds
  */
-export function writeCookie(token: string, maxAge: number): string {
-  return `${COOKIE_NAME}=${token}.${randomBytes(KEY_BYTES).toString('base64url')}; Max-Age=${maxAge}; ${ATTRIBUTES}`;
+export function writeCookie(token: string, maxAge: number, presented?: CookieToken): string {
+  const kept = presented?.token === token ? presented.idempotencyKey : undefined;
+  const key = kept ?? randomBytes(KEY_BYTES).toString('base64url');
+  return `${COOKIE_NAME}=${token}.${key}; Max-Age=${maxAge}; ${ATTRIBUTES}`;
 }
 
 export const CLEARED_COOKIE = `${COOKIE_NAME}=; Max-Age=0; ${ATTRIBUTES}`;

@@ -1,13 +1,22 @@
 import type { TokenPair } from '../issuer/token-pair.js';
-import type { Carrier } from './carriers.js';
+import type { PresentedToken } from './carriers.js';
 import type { HttpRequest } from './http-request.js';
 
 /*
  * What one request has come to, kept beside it instead of on it: nothing an application could overwrite, and
  * gone with the request.
  */
+const presentations = new WeakMap<HttpRequest, PresentedToken>();
 const rotations = new WeakMap<HttpRequest, TokenPair>();
-const carriers = new WeakMap<HttpRequest, Carrier>();
+
+/** The refresh token that this request is about to spend. */
+export function rememberPresented(request: HttpRequest, presented: PresentedToken): void {
+  presentations.set(request, presented);
+}
+
+export function presentedBy(request: HttpRequest): PresentedToken | undefined {
+  return presentations.get(request);
+}
 
 export function rememberRotation(request: HttpRequest, pair: TokenPair): void {
   rotations.set(request, pair);
@@ -15,13 +24,4 @@ export function rememberRotation(request: HttpRequest, pair: TokenPair): void {
 
 export function rotationOf(request: HttpRequest): TokenPair | undefined {
   return rotations.get(request);
-}
-
-/** Which carrier brought the refresh token that this request is about to spend. */
-export function rememberCarrier(request: HttpRequest, carrier: Carrier): void {
-  carriers.set(request, carrier);
-}
-
-export function presentedByCookie(request: HttpRequest): boolean {
-  return carriers.get(request) === 'cookie';
 }

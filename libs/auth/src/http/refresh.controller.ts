@@ -32,21 +32,32 @@ export class RefreshController {
   }
 
   /**
-   * Ends the session of the refresh token presented, or else of the access token. A token that is of no use any
-   * more has nothing left to end: 204 all the same.
+   * Ends the session of the refresh token presented, or else, if that ends none, of the access token beside it.
+   *
+   * A refresh token that is of no use any more has nothing left to end: 204 all the same, as in RFC 7009.
    */
   @Post('logout')
   @HttpCode(204)
   async logout(@Req() request: HttpRequest, @Res({ passthrough: true }) response: object): Promise<void> {
     const policy = this.options.refreshToken.carrier;
-    const presented = carriesBearerToken(request)
-      ? findRefreshToken(request, policy)
-      : readRefreshToken(request, policy);
-    if (presented) await this.tokens.revokeToken(presented.token, { clientId: presented.clientId });
-    else await this.tokens.revoke(this.verifier.verify(readBearerToken(request)).sid);
-    this.adapterHost.httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
-    if (presented?.carrier === 'cookie') {
-      this.adapterHost.httpAdapter.appendHeader(response, 'Set-Cookie', CLEARED_COOKIE);
+    const hasBearer = carriesBearerToken(request);
+    const presented = hasBearer ? findRefreshToken(request, policy) : readRefreshToken(request, policy);
+    const hasEnded = presented !== null && (await this.tokens.revokeToken(presented.token, presented));
+    if (!hasEnded && hasBearer) await this.#endByAccessToken(request, presented === null);
+    const { httpAdapter } = this.adapterHost;
+    httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
+    if (presented?.carrier === 'cookie') httpAdapter.appendHeader(response, 'Set-Cookie', CLEARED_COOKIE);
+  }
+
+  /** @param isAlone whether there is nothing else that could have said which session to end */
+  async #endByAccessToken(request: HttpRequest, isAlone: boolean): Promise<void> {
+    let sid: string;
+    try {
+      ({ sid } = this.verifier.verify(readBearerToken(request)));
+    } catch (error) {
+      if (isAlone) throw error;
+      return;
     }
+    await this.tokens.revoke(sid);
   }
 }

@@ -5,7 +5,7 @@ import { Clock } from '../core/ports.js';
 import { TokenService } from '../issuer/token.service.js';
 import { asHttpException } from './auth-http.exception.js';
 import { readRefreshToken } from './carriers.js';
-import { rememberCarrier, rememberRotation } from './exchange.js';
+import { rememberPresented, rememberRotation } from './exchange.js';
 import { httpRequest } from './http-request.js';
 
 /**
@@ -31,9 +31,9 @@ export class RefreshGuard implements CanActivate {
     try {
       if (context.getType() !== 'http') throw new InvalidTokenError('ERR_CONTEXT_UNKNOWN');
       const request = httpRequest(context);
-      const { token, carrier, ...presented } = readRefreshToken(request, this.options.refreshToken.carrier);
-      rememberCarrier(request, carrier);
-      rememberRotation(request, await this.tokens.rotate(token, { ...presented, receivedAt }));
+      const presented = readRefreshToken(request, this.options.refreshToken.carrier);
+      rememberPresented(request, presented);
+      rememberRotation(request, await this.tokens.rotate(presented.token, { ...presented, receivedAt }));
       return true;
     } catch (error) {
       throw asHttpException(error);

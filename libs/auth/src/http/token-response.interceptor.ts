@@ -12,6 +12,7 @@ import type { TokenPair } from '../issuer/token-pair.js';
 import { asHttpException } from './auth-http.exception.js';
 import { carrierOf, type Carrier } from './carriers.js';
 import { writeCookie } from './cookie.js';
+import { presentedBy } from './exchange.js';
 import { httpRequest } from './http-request.js';
 
 /** The wire form of a `TokenPair`, RFC 6749 section 5.1. With the cookie carrier `refresh_token` is absent. */
@@ -37,6 +38,7 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
   intercept(context: ExecutionContext, next: CallHandler<TokenPair>): Observable<TokenResponseBody> {
     // Asked before the handler runs: a carrier that is not allowed must be refused before anything is issued.
     const carrier = this.#carrierOf(context);
+    const request = httpRequest(context);
     const response = context.switchToHttp().getResponse<object>();
     return next.handle().pipe(
       map((pair) => {
@@ -46,7 +48,7 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
         httpAdapter.appendHeader(
           response,
           'Set-Cookie',
-          writeCookie(pair.refreshToken, pair.refreshExpiresIn),
+          writeCookie(pair.refreshToken, pair.refreshExpiresIn, presentedBy(request)),
         );
         return toBody(pair, {});
       }),

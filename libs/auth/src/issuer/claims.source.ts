@@ -20,12 +20,12 @@ export class ClaimsSource {
   /**
    * The claims of the next access token, the provider's over the login's own; null when the provider refuses.
    *
-   * @throws {UnavailableError} the provider failed, answered no object, or took too long
+   * @throws {UnavailableError} the provider failed, took too long, or answered what no token can hold
    */
   async claimsFor(family: Asked): Promise<Claims | null> {
     if (!this.provider) return family.claims ?? {};
     const answer = await this.#ask(this.provider, family);
-    return answer && { ...family.claims, ...answer };
+    return answer && serialisable({ ...family.claims, ...answer });
   }
 
   async #ask(
@@ -50,5 +50,32 @@ export class ClaimsSource {
     } finally {
       clearTimeout(timer);
     }
+  }
+}
+
+/** Leaves room for the registered claims in an access token of 8 KiB, the longest that is accepted. */
+export const MAX_CLAIMS_LENGTH = 4096;
+
+/** True for what a token can hold: found out before anything is written, as signing comes after. */
+export function isClaims(claims: Claims | null): boolean {
+  try {
+    return JSON.stringify(claims).length <= MAX_CLAIMS_LENGTH;
+  } catch {
+    return false;
+  }
+}
+
+/** As JSON will have it: no `toJSON` and no getter is left to do anything else when the token is signed. */
+function serialisable(claims: Claims): Claims {
+  try {
+    const text = JSON.stringify(claims);
+    if (text.length > MAX_CLAIMS_LENGTH) throw new RangeError(`More than ${MAX_CLAIMS_LENGTH} characters`);
+    return JSON.parse(text) as Claims;
+  } catch {
+    // The message may quote a claim.
+    const cause = new TypeError(
+      `The claims provider's answer is no JSON of at most ${MAX_CLAIMS_LENGTH} characters`,
+    );
+    throw new UnavailableError('ERR_CLAIMS_UNAVAILABLE', { cause });
   }
 }

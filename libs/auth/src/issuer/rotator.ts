@@ -41,6 +41,7 @@ interface Attempt extends RefreshAttempt {
 /** More would let a request that lay in a queue for minutes pass for a fresh one. */
 const MAX_WAITED = 30_000;
 const MAX_LOOKS = 3;
+const LONG_WAIT = 1_000;
 
 /**
  * Spends a refresh token, once in the whole system: one conditional statement when all is well; otherwise look,
@@ -78,6 +79,8 @@ export class Rotator {
       const { family } = look;
       if (verdict.kind === 'refuse' || !family) throw this.#refuse(attempt, family, verdict);
       if (verdict.kind === 'reuse') {
+        // It may have been the parent when it came, or even current: what our own waiting hid must not be judged.
+        if (this.#waited(attempt.receivedAt) >= Math.max(this.leeway, LONG_WAIT)) break;
         if (await this.store.revokeReused(family)) throw this.#reused(attempt, family);
         continue;
       }

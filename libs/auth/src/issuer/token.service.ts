@@ -19,7 +19,7 @@ import type {
 } from '../core/ports.js';
 import { sha256, type RefreshTokenCodec, type RefreshTokenParts } from '../core/refresh-token.js';
 import { isUuid } from '../core/uuid.js';
-import type { ClaimsSource } from './claims.source.js';
+import { isClaims, MAX_CLAIMS_LENGTH, type ClaimsSource } from './claims.source.js';
 import { introspectAccessToken, introspectRefreshToken, type Introspection } from './introspection.js';
 import type { Rotator } from './rotator.js';
 import { toSession, type Session } from './session.js';
@@ -75,7 +75,8 @@ export class TokenService {
   /**
    * Starts a family: a new login of `subject`, and its first two tokens. The application has verified who it is.
    *
-   * With `manager` the login exists when the caller's transaction commits, and not before.
+   * With `manager` the login exists when the caller's transaction commits, and not before; the event `issued` does not
+   * wait for that. Until then a `revokeAll` of the same subject waits, so call none inside that transaction.
    *
    * @param subject the user as the application names it, 1 to 255 characters
    * @throws {TypeError} an argument that no request can cause
@@ -89,6 +90,8 @@ export class TokenService {
     if (!isName(clientId)) throw new TypeError('clientId must be a text of 1 to 255 characters');
     if (scope !== null && !SCOPE.test(scope))
       throw new TypeError('scope must be words of RFC 6749 section 3.3');
+    if (!isClaims(claims))
+      throw new TypeError(`claims must be JSON of at most ${MAX_CLAIMS_LENGTH} characters`);
     const token = this.codec.first(this.clock.now());
     const granted = await this.claims.claimsFor({
       familyId: token.familyId,
@@ -150,20 +153,25 @@ export class TokenService {
   }
 
   /**
-   * Ends the session a refresh token belongs to, whichever generation it is of.
+   * Ends the session a refresh token belongs to, whichever generation it is of: who holds one may end it.
    *
+   * @param options `clientId`: only if the token was issued to this client; default: whichever it was issued to
    * @returns false when it is no token of a living session: there is nothing left to end
+   * @throws {InvalidGrantError} the session is another client's, and lives on
    * @throws {UnavailableError} not known to have happened; repeat the call
    * @see RFC 7009 section 2.1
    */
   async revokeToken(
     refreshToken: string,
-    { clientId = this.options.clientId }: { clientId?: string | undefined } = {},
+    { clientId }: { clientId?: string | undefined } = {},
   ): Promise<boolean> {
     const token = this.#decodeOrNull(refreshToken);
     const family = token && (await this.store.look(token.familyId)).family;
-    const isHolder = family?.rootHash.equals(token!.rootHash) && family.clientId === clientId;
-    return isHolder ? this.revoke(token!.familyId) : false;
+    if (!token || !family?.rootHash.equals(token.rootHash)) return false;
+    if (clientId !== undefined && clientId !== family.clientId) {
+      throw new InvalidGrantError('ERR_REFRESH_TOKEN_CLIENT_MISMATCH');
+    }
+    return this.revoke(token.familyId);
   }
 
   /**

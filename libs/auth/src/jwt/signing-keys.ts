@@ -4,7 +4,7 @@ import type { SigningAlgorithm, SigningKeyInput } from '../core/options.js';
 
 /** One key of the ring, imported once: handing over PEM or text would import it again for every token. */
 export interface SigningKey {
-  /** RFC 7638 thumbprint of the public part; for HS256, of the secret under a keyed hash */
+  /** RFC 7638 thumbprint of the public part; for HS256, a hash of the secret under a prefix of its own */
   readonly kid: string;
   /** null for a key that only verifies */
   readonly privateKey: KeyObject | null;
@@ -22,7 +22,7 @@ const MIN_SECRET_BYTES = 32;
  */
 export function importSigningKeys(
   inputs: readonly SigningKeyInput[],
-  algorithm: SigningAlgorithm,
+  algorithm: SigningAlgorithm = 'ES256',
 ): { keys: SigningKey[]; faults: string[] } {
   const keys: SigningKey[] = [];
   const faults: string[] = [];
@@ -39,7 +39,9 @@ export function importSigningKeys(
       keys.push(key);
     } catch {
       // The reason may quote the material, so it is not repeated.
-      faults.push(`${path} cannot be read: give a PEM text, a JWK object or a KeyObject for ${algorithm}`);
+      faults.push(
+        `${path} cannot be read: give ${algorithm === 'HS256' ? 'a secret' : 'a PEM text, a JWK object or a KeyObject'} for ${algorithm}`,
+      );
     }
   }
   return { keys, faults };
@@ -63,12 +65,18 @@ function asKeyObject(input: SigningKeyInput): KeyObject {
 }
 
 function importSecret(input: SigningKeyInput): SigningKey {
-  const secret =
-    input instanceof KeyObject
-      ? input
-      : createSecretKey(typeof input === 'string' ? Buffer.from(input) : (input as Uint8Array));
+  const secret = input instanceof KeyObject ? input : createSecretKey(secretBytes(input));
   const kid = createHash('sha256').update('token-family kid').update(secret.export()).digest('base64url');
   return { kid, privateKey: secret, publicKey: secret };
+}
+
+/** A PEM is refused: as a secret, a public key would let everybody sign. */
+function secretBytes(input: SigningKeyInput): Uint8Array {
+  if (typeof input === 'string' && !input.includes('-----BEGIN')) return Buffer.from(input);
+  if (input instanceof Uint8Array) return input;
+  const { kty, k } = input as JsonWebKey;
+  if (kty === 'oct' && typeof k === 'string') return Buffer.from(k, 'base64url');
+  throw new TypeError('No secret');
 }
 
 function faultOf({ publicKey }: SigningKey, algorithm: SigningAlgorithm): string | null {

@@ -1,4 +1,4 @@
-import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigError, UnavailableError } from '../core/errors.js';
 import type { ResolvedOptions } from '../core/options.js';
 import type { Clock, RefreshTokenStore, RevocationCheck } from '../core/ports.js';
@@ -18,7 +18,7 @@ const MARGIN = 60_000;
  * Plain re-reading is the whole method: a short overlap at every poll, the whole window every `maxStaleness`. It
  * misses no late commit, survives a failover, and needs nothing of the database but an index.
  */
-export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, OnModuleDestroy {
+export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger(RevocationFeed.name);
   readonly #revoked: RevokedSessions;
   readonly #wholeWindow: number;
@@ -50,7 +50,8 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
     this.#schedule();
   }
 
-  onModuleDestroy(): void {
+  /** Not a moment earlier: a server that drains still asks. */
+  onApplicationShutdown(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
   }
@@ -107,7 +108,8 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
       if (this.#failing) this.#logger.log('Revocations are read again');
       this.#failing = false;
     } catch (error) {
-      if (!this.#failing) this.#logger.error(`Revocations cannot be read: ${reasonOf(error)}`);
+      if (!this.#failing && !this.#closed)
+        this.#logger.error(`Revocations cannot be read: ${reasonOf(error)}`);
       this.#failing = true;
     }
     this.#schedule();

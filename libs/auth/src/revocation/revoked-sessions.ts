@@ -1,6 +1,6 @@
 /**
- * The sessions revoked recently, in memory, bounded by forgetting: an entry stays for as long as an access token
- * of its session could still be believed, counted from when this node learned of it.
+ * The sessions revoked recently, in memory, bounded by forgetting: an entry stays for at least as long as an access
+ * token of its session could still be believed, counted from when this node learned of it.
  */
 export class RevokedSessions {
   /** sid → when it may be forgotten; in the order of learning, so in the order of forgetting */
@@ -11,10 +11,6 @@ export class RevokedSessions {
 
   has(sid: string): boolean {
     return this.#forgetAt.has(sid);
-  }
-
-  get size(): number {
-    return this.#forgetAt.size;
   }
 
   /** @param now milliseconds on a monotonic clock */

@@ -51,7 +51,9 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
 
   async rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
     const { token, clientId, attemptHash, waited } = rotation;
-    const { family, now } = await this.look(token.familyId);
+    // No await between looking and writing: that gap is what the other store's single statement does not have.
+    const family = this.#families.get(token.familyId) ?? null;
+    const now = this.clock();
     const verdict = decideRotation(
       { ...token, clientId, attemptHash },
       family,
@@ -62,7 +64,8 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
   }
 
   async advance(rotation: Rotation, judged: Family): Promise<(Grant & Stamped) | null> {
-    const { family, now } = await this.look(judged.familyId);
+    const family = this.#families.get(judged.familyId);
+    const now = this.clock();
     return family && this.#isAlive(family, now) && family.stepHash.equals(judged.stepHash)
       ? this.#spend(rotation, family, now)
       : null;

@@ -1,6 +1,7 @@
-import type { PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import { UnavailableError } from '../core/errors.js';
+import { requestCancel } from './cancel-request.js';
 import type { Row } from './rows.js';
 import type { Statement } from './statements.js';
 
@@ -8,6 +9,7 @@ type Release = (destroy?: Error) => void;
 
 /** TypeORM's own way to a pooled connection of the primary; public on the driver, absent from its interface. */
 interface PrimaryDriver {
+  readonly master: Pool;
   obtainMasterConnection(): Promise<[PoolClient, Release]>;
 }
 
@@ -73,6 +75,7 @@ export class PrimaryConnection {
 
   #bounded<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
+      let client: PoolClient | undefined;
       let release: Release | undefined;
       let over = false;
       const end = (destroy: Error | undefined, report: () => void) => {
@@ -86,14 +89,14 @@ export class PrimaryConnection {
         end(leavesSessionWell(cause) ? undefined : cause, () =>
           reject(new UnavailableError('ERR_STORE_UNAVAILABLE', { cause: withRemedy(cause) })),
         );
-      // A connection that does not answer in time is given up: what it still does is in nobody's way.
-      const timer = setTimeout(
-        () => fail(new Error(`No answer from PostgreSQL within ${this.options.queryTimeout} s`)),
-        this.options.queryTimeout * 1000,
-      );
+      const timer = setTimeout(() => {
+        if (client) requestCancel(client);
+        fail(new Error(`No answer from PostgreSQL within ${this.options.queryTimeout} s`));
+      }, this.options.queryTimeout * 1000);
       this.#connect()
-        .then(async ([client, releaseClient]) => {
+        .then(async ([connected, releaseClient]) => {
           if (over) return releaseClient();
+          client = connected;
           release = releaseClient;
           const result = await work(client);
           end(undefined, () => resolve(result));
@@ -103,14 +106,35 @@ export class PrimaryConnection {
   }
 
   async #connect(): Promise<[PoolClient, Release]> {
-    return (this.dataSource.driver as unknown as PrimaryDriver).obtainMasterConnection();
+    hearErrorsOf(this.#driver.master);
+    return this.#driver.obtainMasterConnection();
+  }
+
+  get #driver(): PrimaryDriver {
+    return this.dataSource.driver as unknown as PrimaryDriver;
   }
 }
 
-/** True for an error of the statement alone: not SQLSTATE class 08 connection, 57P shutdown, XX internal. */
+const heard = new WeakSet<object>();
+
+/**
+ * A connection that breaks while it is lent out tells its query, and then emits an error: unheard, that would
+ * end the process. Asked at `acquire`, because a fresh connection may break before a promise of it is resolved.
+ */
+function hearErrorsOf(pool: Pool | undefined): void {
+  if (!pool || heard.has(pool)) return;
+  heard.add(pool);
+  pool.on('acquire', (client) => {
+    if (heard.has(client)) return;
+    heard.add(client);
+    client.on('error', () => {});
+  });
+}
+
+/** True for an error the server answered with, and of the statement alone: not class 08, 57P shutdown, XX internal. */
 function leavesSessionWell(error: Error): boolean {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P|XX)/.test(code);
+  const { severity, code } = error as { severity?: unknown; code?: unknown };
+  return severity === 'ERROR' && typeof code === 'string' && !/^(08|57P|XX)/.test(code);
 }
 
 /** 42P01 undefined table, 42703 undefined column: the one mistake that everybody makes once. */

@@ -4,19 +4,24 @@ import type { Stamped } from '../core/ports.js';
 /** A row as PostgreSQL sends it, in text, before any type parser. */
 export type Row = readonly (string | null)[];
 
-/** Reads the columns of GRANT (statements.ts) and the time of the statement behind them. */
-export function readGrant(row: Row, familyId: string): Grant & Stamped {
-  const [subject, clientId, scope, claims, issuedAt, idleExpiresAt, expiresAt, now] = row;
+/**
+ * Reads the columns of GRANT (statements.ts) and the time of the statement behind them.
+ *
+ * @param idleLifetime seconds, as the statement that made the row slid it
+ */
+export function readGrant(row: Row, familyId: string, idleLifetime: number): Grant & Stamped {
+  const [subject, clientId, scope, claims, end, time] = row;
+  const expiresAt = Number(end);
+  const now = Number(time);
   return {
     familyId,
     subject: subject!,
     clientId: clientId!,
     scope: scope!,
     claims: readJson(claims),
-    issuedAt: Number(issuedAt),
-    idleExpiresAt: Number(idleExpiresAt),
-    expiresAt: Number(expiresAt),
-    now: Number(now),
+    idleExpiresAt: Math.min(now + idleLifetime * 1000, expiresAt),
+    expiresAt,
+    now,
   };
 }
 

@@ -1,3 +1,5 @@
+import { sha256 } from '../core/refresh-token.js';
+
 /** One statement: `name` is its key in the server's prepared statements. */
 export interface Statement {
   readonly name: string;
@@ -17,8 +19,6 @@ const GRANT = [
   'client_id',
   'scope',
   'claims::text as claims',
-  `${ms('issued_at')} as issued_at`,
-  `${ms('idle_expires_at')} as idle_expires_at`,
   `${ms('expires_at')} as expires_at`,
 ].join(', ');
 
@@ -55,14 +55,19 @@ const ADVISORY_SPACE = 0x7466;
  * lasts until this statement's own transaction ends, so it needs no session state and survives a pooler.
  */
 export function statementsFor(table: string) {
-  const named = (name: string, text: string): Statement => ({ name: `token_family_${name}:${table}`, text });
+  // Of the table only a hash: PostgreSQL tells names apart by 63 bytes, which two long names might begin with alike.
+  const place = sha256(table).toString('hex', 0, 8);
+  const named = (name: string, text: string): Statement => ({ name: `token_family_${name}_${place}`, text });
   const bounded = `bound as materialized (select set_config('lock_timeout', $1, true))`;
 
   return {
-    /** Login. Shares an advisory lock with `revokeSubject`; index: primary key. */
+    /**
+     * Login. Shares an advisory lock with `revokeSubject`; index: primary key. The transaction may be the caller's,
+     * which goes on: so it gets its own lock_timeout back, by the last column of RETURNING, when all locks are taken.
+     */
     insert: named(
       'insert',
-      `with ${bounded},
+      `with bound as materialized (select current_setting('lock_timeout') as before, set_config('lock_timeout', $1, true)),
             subject_lock as materialized (select pg_advisory_xact_lock_shared(${ADVISORY_SPACE}, hashtext($3)) from bound),
             clock as materialized (select clock_timestamp() as at from subject_lock)
        insert into ${table} (family_id, subject, client_id, generation, root_hash, step_hash, key_id, issued_at,
@@ -71,7 +76,7 @@ export function statementsFor(table: string) {
               at + least($8::float8, $9::float8) * interval '1 second', at + $9::float8 * interval '1 second',
               $10, $11::jsonb, $12::jsonb
        from clock
-       returning ${GRANT}, ${ms('issued_at')} as now`,
+       returning ${GRANT}, ${ms('issued_at')} as now, (select set_config('lock_timeout', before, true) from bound)`,
     ),
 
     /**
@@ -157,13 +162,16 @@ export function statementsFor(table: string) {
        ) as family on true`,
     ),
 
-    /** Takes no lock. Index: the partial one on revoked_at. */
+    /**
+     * Takes no lock. Index: the partial one on revoked_at, which statement_timestamp() can use, being STABLE, and
+     * clock_timestamp() cannot.
+     */
     revokedWithin: named(
       'revoked_within',
       `select ${ms('clock_timestamp()')}, pg_is_in_recovery(), family_id, ${ms('revoked_at')}
        from (select) as nothing left join (
          select family_id, revoked_at from ${table}
-         where revoked_at > clock_timestamp() - $1::float8 * interval '1 millisecond'
+         where revoked_at > statement_timestamp() - $1::float8 * interval '1 millisecond'
        ) as family on true`,
     ),
   };

@@ -55,7 +55,7 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
     const rows = transaction
       ? await runWithin(transaction, insert.text, values)
       : await this.#primary.run(insert, values);
-    return readGrant(rows[0]!, token.familyId);
+    return this.#readGrant(rows[0]!, token.familyId);
   }
 
   async rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
@@ -66,12 +66,12 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
       age,
       rotation.clientId,
     ]);
-    return rows[0] ? readGrant(rows[0], rotation.token.familyId) : null;
+    return rows[0] ? this.#readGrant(rows[0], rotation.token.familyId) : null;
   }
 
   async advance(rotation: Rotation, judged: Family): Promise<(Grant & Stamped) | null> {
     const rows = await this.#write(this.#sql.advance, [...this.#rotationValues(rotation), judged.stepHash]);
-    return rows[0] ? readGrant(rows[0], rotation.token.familyId) : null;
+    return rows[0] ? this.#readGrant(rows[0], rotation.token.familyId) : null;
   }
 
   async revokeReused(judged: Family): Promise<boolean> {
@@ -115,6 +115,10 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
       .filter((row) => row[2] !== null)
       .map((row) => ({ sid: row[2]!, revokedAt: Number(row[3]) }));
     return { now: primaryTime(rows[0]!), sessions };
+  }
+
+  #readGrant(row: Row, familyId: string): Grant & Stamped {
+    return readGrant(row, familyId, this.options.refreshToken.idleLifetime);
   }
 
   /** Under REPEATABLE READ a lost race is an error instead of an empty result; it means the same. */
@@ -167,10 +171,8 @@ function readRevoked(row: Row): RevokedFamily {
   return { sid: row[0]!, subject: row[1]! };
 }
 
-/** jsonb has no U+0000, and what a browser calls itself must not fail a login. */
+/** jsonb has neither U+0000 nor half a surrogate pair, and what a browser calls itself must not fail a login. */
 function toJson(value: object | null): string | null {
-  return (
-    value &&
-    JSON.stringify(value, (_, member) => (typeof member === 'string' ? member.replaceAll('\0', '') : member))
-  );
+  // JSON.stringify escapes both. An escaped backslash is matched too, and kept: what follows it is no escape.
+  return value && JSON.stringify(value).replace(/(\\\\)|\\u(?:0000|d[89a-f][0-9a-f]{2})/g, '$1');
 }

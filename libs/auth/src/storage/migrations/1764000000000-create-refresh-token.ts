@@ -41,6 +41,10 @@ export class CreateRefreshToken1764000000000 implements MigrationInterface {
 }
 
 function tableOf(runner: QueryRunner): string {
-  const { schema } = runner.connection.options as { schema?: string };
-  return quoteTable(schema ? `${schema}.refresh_token` : 'refresh_token');
+  const { schema, entityPrefix = '' } = runner.connection.options as {
+    schema?: string;
+    entityPrefix?: string;
+  };
+  const table = `${entityPrefix}refresh_token`;
+  return quoteTable(schema ? `${schema}.${table}` : table);
 }

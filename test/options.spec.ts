@@ -1,0 +1,236 @@
+import { ConfigError, type TokenFamilyOptions } from 'nestjs-token-family';
+import { resolveOptions, warningsFor, type ResolvedOptions } from '../libs/auth/src/core/options.js';
+
+const SECRET = 'a-secret-of-forty-characters-or-a-few-more';
+const required = {
+  issuer: 'https://issuer.test',
+  audience: 'https://api.test',
+  accessToken: { keys: [{ kty: 'EC' }] },
+  refreshToken: { keys: [{ id: 1, secret: SECRET }] },
+} satisfies TokenFamilyOptions;
+
+/** The required options with one more, or another value, at `path`. */
+function withOption(path: string, value: unknown): TokenFamilyOptions {
+  const changed = structuredClone(required) as Record<string, unknown>;
+  const names = path.split('.');
+  const last = names.pop()!;
+  const group = names.reduce((within, name) => (within[name] ??= {}) as Record<string, unknown>, changed);
+  group[last] = value;
+  return changed as unknown as TokenFamilyOptions;
+}
+
+function at(options: ResolvedOptions, path: string): unknown {
+  return path.split('.').reduce<unknown>((group, name) => (group as Record<string, unknown>)[name], options);
+}
+
+function errorOf(input: unknown, moreFaults?: string[]): ConfigError {
+  try {
+    resolveOptions(input as TokenFamilyOptions, moreFaults);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error('The options were accepted');
+}
+
+describe('defaults', () => {
+  test('the four required options are enough, and everything else has its documented default', () => {
+    expect(resolveOptions(required)).toEqual({
+      issuer: 'https://issuer.test',
+      audience: ['https://api.test'],
+      clientId: 'default',
+      accessToken: {
+        keys: required.accessToken.keys,
+        algorithm: 'ES256',
+        lifetime: 300,
+        jitter: 0.2,
+        claimsTimeout: 5,
+      },
+      refreshToken: {
+        keys: required.refreshToken.keys,
+        lifetime: 30 * 86_400,
+        idleLifetime: 7 * 86_400,
+        leeway: 10,
+        carrier: 'any',
+      },
+      revocation: { pollInterval: 2, maxStaleness: 30, onStale: 'refuse' },
+      database: { lockTimeout: 2, queryTimeout: 4, preparedStatements: true },
+      clockTolerance: 5,
+      claims: undefined,
+    } satisfies ResolvedOptions);
+  });
+
+  test.each<[path: string, value: unknown, resolved?: unknown]>([
+    ['audience', ['a', 'b']],
+    ['clientId', 'web'],
+    ['accessToken.algorithm', 'RS256'],
+    ['accessToken.lifetime', '10m', 600],
+    ['accessToken.jitter', 0],
+    ['accessToken.claimsTimeout', 0.5],
+    ['refreshToken.lifetime', '90d', 90 * 86_400],
+    ['refreshToken.idleLifetime', '1h', 3600],
+    ['refreshToken.leeway', 0],
+    ['refreshToken.carrier', 'cookie'],
+    ['revocation.pollInterval', '5', 5],
+    ['revocation.maxStaleness', '1m', 60],
+    ['revocation.onStale', 'accept'],
+    ['database.lockTimeout', 0.2],
+    ['database.queryTimeout', '3s', 3],
+    ['database.preparedStatements', false],
+    ['clockTolerance', 0],
+  ])('%s may be set to %p', (path, value, resolved = value) => {
+    expect(at(resolveOptions(withOption(path, value)), path)).toEqual(resolved);
+  });
+});
+
+describe('faults', () => {
+  test.each<[path: string, value: unknown]>([
+    ['issuer', undefined],
+    ['issuer', ''],
+    ['issuer', ' https://issuer.test'],
+    ['issuer', 'x'.repeat(256)],
+    ['audience', undefined],
+    ['audience', []],
+    ['audience', ['a', '']],
+    ['audience', ['a', 5]],
+    ['clientId', ''],
+    ['clientId', 5],
+    ['accessToken.keys', undefined],
+    ['accessToken.keys', []],
+    ['accessToken.keys', 'one key'],
+    ['accessToken.algorithm', 'none'],
+    ['accessToken.algorithm', 'es256'],
+    ['accessToken.lifetime', 0],
+    ['accessToken.lifetime', '2d'],
+    ['accessToken.lifetime', 'soon'],
+    ['accessToken.jitter', 0.6],
+    ['accessToken.jitter', -0.1],
+    ['accessToken.jitter', NaN],
+    ['accessToken.jitter', '0.2'],
+    ['accessToken.claimsTimeout', 0],
+    ['refreshToken.keys', undefined],
+    ['refreshToken.keys', []],
+    ['refreshToken.lifetime', Infinity],
+    ['refreshToken.idleLifetime', 0],
+    ['refreshToken.leeway', -1],
+    ['refreshToken.leeway', '61s'],
+    ['refreshToken.carrier', 'header'],
+    ['revocation.pollInterval', 0],
+    ['revocation.maxStaleness', '2h'],
+    ['revocation.onStale', 'ignore'],
+    ['database.lockTimeout', 0],
+    ['database.queryTimeout', '5 minutes'],
+    ['database.preparedStatements', 'no'],
+    ['clockTolerance', '2m'],
+    ['claims', { admin: true }],
+    ['revocation', 'off'],
+    ['database', 5],
+  ])('%s cannot be %p', (path, value) => {
+    const { faults } = errorOf(withOption(path, value));
+    expect(faults.filter((fault) => fault.startsWith(path))).toHaveLength(1);
+  });
+
+  test.each<[fault: string, keys: unknown]>([
+    ['refreshToken.keys[0].id must be a whole number from 0 to 255', [{ id: 256, secret: SECRET }]],
+    ['refreshToken.keys[0].id must be a whole number from 0 to 255', [{ id: -1, secret: SECRET }]],
+    ['refreshToken.keys[0].id must be a whole number from 0 to 255', [{ id: 1.5, secret: SECRET }]],
+    ['refreshToken.keys[0].id must be a whole number from 0 to 255', [{ id: '1', secret: SECRET }]],
+    ['refreshToken.keys[0].id must be a whole number from 0 to 255', [null]],
+    ['refreshToken.keys[0].secret must be 32 random bytes', [{ id: 1, secret: 'x'.repeat(31) }]],
+    ['refreshToken.keys[0].secret must be 32 random bytes', [{ id: 1, secret: new Uint8Array(31) }]],
+    ['refreshToken.keys[0].secret must be 32 random bytes', [{ id: 1 }]],
+    ['refreshToken.keys must not use an id twice', [1, 2, 1].map((id) => ({ id, secret: SECRET }))],
+  ])('a refresh-token key: %s', (fault, keys) => {
+    expect(errorOf(withOption('refreshToken.keys', keys)).faults.join('\n')).toContain(fault);
+  });
+
+  test.each<[fault: string, changes: [string, unknown][]]>([
+    ['refreshToken.idleLifetime is longer than', [['refreshToken.lifetime', '1d']]],
+    ['refreshToken.leeway is not below', [['refreshToken.idleLifetime', '10s']]],
+    ['revocation.pollInterval is not below', [['revocation.maxStaleness', '2s']]],
+    ['database.lockTimeout is not below', [['database.queryTimeout', '2s']]],
+  ])('two options that contradict each other: %s', (fault, [change]) => {
+    expect(errorOf(withOption(...change!)).faults).toEqual([expect.stringContaining(fault)]);
+  });
+
+  test.each([
+    ['acessToken', 'acessToken'],
+    ['accessToken.lifetimee', 'accessToken.lifetimee'],
+    ['refreshToken.rotation', 'refreshToken.rotation'],
+    ['revocation.pollinterval', 'revocation.pollinterval'],
+    ['synchronize', 'synchronize'],
+  ])('%s is no option, and is named', (path) => {
+    expect(errorOf(withOption(path, false)).faults).toEqual([
+      `${path} is not an option: remove it, or correct its name`,
+    ]);
+  });
+
+  test('all faults are named at once, those of other rooms too, each on a line of its own', () => {
+    const error = errorOf(
+      {
+        audience: [],
+        accessToken: { keys: [], lifetime: 'soon', typo: 1 },
+        refreshToken: { keys: [{ id: 1, secret: 'short' }], leeway: '10d' },
+        revocation: { pollInterval: '60s' },
+      },
+      ['accessToken.keys[0] cannot be read'],
+    );
+    const named = error.faults.map((fault) => fault.split(' ')[0]);
+    expect(new Set(named)).toEqual(
+      new Set([
+        'issuer',
+        'audience',
+        'accessToken.keys',
+        'accessToken.lifetime',
+        'accessToken.typo',
+        'refreshToken.keys[0].secret',
+        'refreshToken.leeway',
+        'revocation.pollInterval',
+        'accessToken.keys[0]',
+      ]),
+    );
+    expect(error.message.split('\n')).toHaveLength(1 + error.faults.length);
+    expect(error).toMatchObject({ code: 'ERR_CONFIG', name: 'ConfigError' });
+  });
+
+  test('no options at all are faults, not a crash', () => {
+    for (const input of [undefined, null, 'options', {}]) {
+      expect(errorOf(input).faults.length).toBeGreaterThanOrEqual(4);
+    }
+  });
+
+  test('no message repeats a secret', () => {
+    const secret = 'hunter2-hunter2';
+    const input = { ...required, refreshToken: { keys: [{ id: 999, secret }], leeway: secret } };
+    const error = errorOf({ ...input, accessToken: { keys: secret }, database: secret });
+    expect(error.message + String(error.stack) + JSON.stringify(error)).not.toContain('hunter2');
+  });
+});
+
+const warnings = (lifetime: number, jitter: number, leeway: number) =>
+  warningsFor(
+    resolveOptions({
+      ...required,
+      accessToken: { ...required.accessToken, lifetime, jitter },
+      refreshToken: { ...required.refreshToken, leeway },
+    }),
+  );
+
+describe('warnings', () => {
+  test('the defaults warn of nothing', () => {
+    expect(warningsFor(resolveOptions(required))).toEqual([]);
+  });
+
+  test.each([
+    ['exactly four times the leeway', 200, 0.2, 10, 0],
+    ['less than four times the leeway', 199, 0.2, 10, 1],
+    ['no jitter', 300, 0, 10, 1],
+    ['no leeway', 300, 0, 0, 0],
+  ])('a spread of %s', (_, lifetime, jitter, leeway, count) => {
+    expect(warnings(lifetime, jitter, leeway)).toHaveLength(count);
+  });
+
+  test('a warning names both options and the remedy', () => {
+    expect(warnings(60, 0.2, 10)[0]).toMatch(/accessToken\.jitter.*refreshToken\.leeway.*lower the leeway/);
+  });
+});

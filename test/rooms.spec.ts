@@ -1,0 +1,154 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+
+const ROOT = join(__dirname, '..');
+
+/** What the files of a room may import: other rooms, then packages (a `/*` opens all of a scope). */
+interface Room {
+  readonly rooms: readonly string[];
+  readonly packages: readonly string[];
+}
+
+const ROOMS: Readonly<Record<string, Room>> = {
+  core: { rooms: [], packages: ['node:crypto'] },
+  jwt: { rooms: ['core'], packages: ['node:crypto', '@nestjs/common', '@nestjs/jwt'] },
+  storage: { rooms: ['core'], packages: ['node:crypto', 'node:net', 'typeorm', 'type pg'] },
+  issuer: { rooms: ['core'], packages: ['node:crypto', '@nestjs/common'] },
+  revocation: { rooms: ['core'], packages: ['@nestjs/common'] },
+  http: {
+    rooms: ['core', 'issuer', 'jwt', 'revocation'],
+    packages: ['node:crypto', '@nestjs/*', 'passport', 'passport-jwt', 'rxjs'],
+  },
+};
+/** Files at the front of the package that see every room; any other one there sees core alone. */
+const SWITCHBOARDS = ['auth.module.ts', 'index.ts', 'typeorm.ts', 'resource-server.ts'];
+const FRONT_PACKAGES = ['@nestjs/*', 'type typeorm'];
+const IMPURE = /\bDate\.now\b|\bnew Date\b|\bperformance\.|\bMath\.random\b/g;
+
+/** The faults of one file, named; none when it keeps to its room. */
+function faultsOf(path: string, source: string): string[] {
+  const specifiers = importsOf(source);
+  if (path.startsWith('libs/auth/src/'))
+    return [...authFaults(path, specifiers), ...impurities(path, source)];
+  if (path.startsWith('libs/client/src/')) {
+    return specifiers.filter((specifier) => !specifier.startsWith('./')).map((name) => `${path}: ${name}`);
+  }
+  return specifiers.filter((specifier) => /(?:^|\/)libs\//.test(specifier)).map((name) => `${path}: ${name}`);
+}
+
+function authFaults(path: string, specifiers: string[]): string[] {
+  const [, room, file] = /^libs\/auth\/src\/(?:([\w-]+)\/)?(.+)$/.exec(path)!;
+  if (room !== undefined && !ROOMS[room]) return [`${path}: no such room`];
+  const front: Room = {
+    rooms: SWITCHBOARDS.includes(file!) ? Object.keys(ROOMS) : ['core'],
+    packages: FRONT_PACKAGES,
+  };
+  const { rooms, packages } = room === undefined ? front : ROOMS[room]!;
+  return specifiers
+    .filter((specifier) =>
+      specifier.startsWith('.')
+        ? !staysIn(path, specifier, room, rooms)
+        : !packages.some((name) => matches(name, specifier)),
+    )
+    .map((specifier) => `${path}: ${specifier}`);
+}
+
+function staysIn(
+  path: string,
+  specifier: string,
+  own: string | undefined,
+  rooms: readonly string[],
+): boolean {
+  const target = join(path, '..', specifier);
+  const inside = /^libs\/auth\/src\/(?:([\w-]+)\/)?.+$/.exec(target);
+  if (!inside) return false;
+  return inside[1] === own || (inside[1] !== undefined && rooms.includes(inside[1]));
+}
+
+/** `type pg` allows types only, `@nestjs/*` a scope; a package includes what lies below its name. */
+function matches(allowed: string, specifier: string): boolean {
+  if (allowed.startsWith('type ')) return specifier === allowed;
+  const name = specifier.replace(/^type /, '');
+  return allowed.endsWith('/*') ? name.startsWith(allowed.slice(0, -1)) : name === allowed;
+}
+
+/** Every module a file names, by import, export, dynamic import or require; `type x` where a package gives types only. */
+function importsOf(source: string): string[] {
+  const names = ts.preProcessFile(source, true, true).importedFiles.map(({ fileName }) => fileName);
+  return names.map((name) => {
+    const typesOnly =
+      !name.startsWith('.') && new RegExp(`^import type [^;]*from '${name}';`, 'm').test(source);
+    return typesOnly ? `type ${name}` : name;
+  });
+}
+
+function impurities(path: string, source: string): string[] {
+  return path.startsWith('libs/auth/src/core/')
+    ? [...source.matchAll(IMPURE)].map(([found]) => `${path}: ${found}`)
+    : [];
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `${folder}/${name}`);
+}
+
+describe('the rooms of the house', () => {
+  test.each([['libs/auth/src'], ['libs/client/src'], ['src']])(
+    'every file of %s keeps to its room',
+    (folder) => {
+      const files = filesBelow(folder);
+      expect(files.length).toBeGreaterThan(0);
+      expect(files.flatMap((path) => faultsOf(path, readFileSync(join(ROOT, path), 'utf8')))).toEqual([]);
+    },
+  );
+
+  test('every room exists', () => {
+    const rooms = filesBelow('libs/auth/src').map((path) => path.split('/')[3]);
+    expect(rooms).toEqual(expect.arrayContaining(Object.keys(ROOMS)));
+  });
+});
+
+describe('a planted violation is found', () => {
+  test.each<[path: string, source: string]>([
+    ['libs/auth/src/core/a.ts', `import { Injectable } from '@nestjs/common';`],
+    ['libs/auth/src/core/a.ts', `import type { Pool } from 'pg';`],
+    ['libs/auth/src/core/a.ts', `import { readFile } from 'node:fs';`],
+    ['libs/auth/src/core/a.ts', `export { KeyRing } from '../jwt/key-ring.js';`],
+    ['libs/auth/src/core/a.ts', `const ring = import('../jwt/key-ring.js');`],
+    ['libs/auth/src/core/a.ts', `export const now = () => Date.now();`],
+    ['libs/auth/src/core/a.ts', `export const now = () => +new Date();`],
+    ['libs/auth/src/core/a.ts', `export const now = () => performance.now();`],
+    ['libs/auth/src/core/a.ts', `export const draw = () => Math.random();`],
+    ['libs/auth/src/jwt/a.ts', `import { TokenService } from '../issuer/token.service.js';`],
+    ['libs/auth/src/jwt/a.ts', `import { AuthModule } from '../auth.module.js';`],
+    ['libs/auth/src/storage/a.ts', `import { Injectable } from '@nestjs/common';`],
+    ['libs/auth/src/storage/a.ts', `import { Pool } from 'pg';`],
+    ['libs/auth/src/issuer/a.ts', `import { statementsFor } from '../storage/statements.js';`],
+    ['libs/auth/src/issuer/a.ts', `import type { DataSource } from 'typeorm';`],
+    ['libs/auth/src/revocation/a.ts', `import { KeyRing } from '../jwt/key-ring.js';`],
+    ['libs/auth/src/http/a.ts', `import { RefreshToken } from '../storage/refresh-token.entity.js';`],
+    ['libs/auth/src/http/a.ts', `import express from 'express';`],
+    ['libs/auth/src/attic/a.ts', ''],
+    ['libs/auth/src/front.ts', `export { KeyRing } from './jwt/key-ring.js';`],
+    ['libs/auth/src/index.ts', `export { startDemo } from '../../../src/main.js';`],
+    ['libs/client/src/a.ts', `import { createHash } from 'node:crypto';`],
+    ['libs/client/src/a.ts', `import { ConfigError } from '../../auth/src/index.js';`],
+    ['src/a.ts', `import { AuthModule } from '../libs/auth/src/index.js';`],
+  ])('in %s: %s', (path, source) => {
+    expect(faultsOf(path, source)).toHaveLength(1);
+  });
+
+  test.each<[path: string, source: string]>([
+    ['libs/auth/src/core/a.ts', `import { hash } from 'node:crypto'; import { b } from './b.js';`],
+    ['libs/auth/src/core/a.ts', `// import { Injectable } from '@nestjs/common';`],
+    ['libs/auth/src/storage/a.ts', `import type { Pool } from 'pg';`],
+    ['libs/auth/src/http/a.ts', `import { TokenService } from '../issuer/token.service.js';`],
+    ['libs/auth/src/auth.module.ts', `import { RefreshToken } from './storage/refresh-token.entity.js';`],
+    ['src/a.ts', `import { AuthModule } from 'nestjs-token-family';`],
+  ])('and what is allowed is not: in %s: %s', (path, source) => {
+    expect(faultsOf(path, source)).toEqual([]);
+  });
+});
