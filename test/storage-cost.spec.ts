@@ -64,9 +64,9 @@ interface Explained {
 
 /**
  * Measured statement by statement, since other spec files write to the same server; and as a median, since the
- * first change of a page after a checkpoint carries the whole page.
+ * first change of a page after a checkpoint carries the whole page. The commit record, some 40 bytes, comes on top.
  */
-test('a rotation writes 200 to 320 bytes of WAL', async () => {
+test('a rotation writes 160 to 280 bytes of WAL before its commit', async () => {
   const { text } = statementsFor('"refresh_token"').rotate;
   const given = login();
   await store.insert(given);
@@ -95,6 +95,6 @@ test('a rotation writes 200 to 320 bytes of WAL', async () => {
   ]);
   expect(row).toEqual({ generation: 200 });
   const median = bytes.toSorted((left, right) => left - right)[bytes.length / 2]!;
-  expect(median).toBeGreaterThanOrEqual(200);
-  expect(median).toBeLessThanOrEqual(320);
+  expect(median).toBeGreaterThanOrEqual(160);
+  expect(median).toBeLessThanOrEqual(280);
 });

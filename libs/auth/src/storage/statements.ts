@@ -45,6 +45,54 @@ const FAMILY = [
 
 const ALIVE = `revoked_at is null and expires_at > clock_timestamp() and idle_expires_at > clock_timestamp()`;
 
+/** Where a statement finds what is presented and what follows it. */
+interface Presented {
+  readonly family: string;
+  readonly spent: string;
+  readonly root: string;
+  readonly step: string;
+  readonly attempt: string;
+  readonly successor: string;
+  readonly key: string;
+  /** seconds */
+  readonly idleLifetime: string;
+}
+
+const ONE: Presented = {
+  family: '$2::uuid',
+  spent: '$3::integer',
+  root: '$4::bytea',
+  step: '$5::bytea',
+  attempt: '$6::bytea',
+  successor: '$7::bytea',
+  key: '$8::smallint',
+  idleLifetime: '$9::float8',
+};
+
+const MANY: Presented = {
+  family: 'family',
+  spent: 'spent',
+  root: 'root',
+  step: 'step',
+  attempt: 'attempt',
+  successor: 'successor',
+  key: 'key',
+  idleLifetime: '$1::float8',
+};
+
+const spend = ({ spent, step, attempt, successor, key, idleLifetime }: Presented) =>
+  `generation = ${spent} + 1, step_hash = ${successor}, parent_hash = ${step}, attempt_hash = ${attempt},
+   key_id = ${key}, rotated_at = clock_timestamp(),
+   idle_expires_at = least(clock_timestamp() + ${idleLifetime} * interval '1 second', expires_at)`;
+
+const demands = ({ family, spent, root, step, attempt }: Presented) =>
+  `family_id = ${family} and generation = ${spent} and root_hash = ${root} and step_hash = ${step} and ${ALIVE}
+   and attempt_hash is distinct from coalesce(${attempt}, ''::bytea)`;
+
+/** @param age milliseconds: the leeway, and how long the request has waited in the node */
+const oldEnough = (age: string) =>
+  `(generation = 0 or rotated_at <= clock_timestamp() - ${age} * interval '1 millisecond')`;
+
 /** Any constant: keeps our advisory locks apart from the application's own. */
 const ADVISORY_SPACE = 0x7466;
 
@@ -81,32 +129,45 @@ export function statementsFor(table: string) {
 
     /**
      * The hot path: everything the verdict `rotate` demands, in one WHERE, on one row found by primary key, which
-     * it locks for its own duration. Index: primary key; a HOT update.
+     * it locks for its own duration. Index: primary key; a HOT update. The sub-select comes first: it depends on no row.
      */
     rotate: named(
       'rotate',
-      `with ${bounded}
-       update ${table}
-       set generation = generation + 1, step_hash = $7::bytea, parent_hash = step_hash, attempt_hash = $6::bytea,
-           key_id = $8::smallint, rotated_at = clock_timestamp(),
-           idle_expires_at = least(clock_timestamp() + $9::float8 * interval '1 second', expires_at)
-       from bound
-       where family_id = $2::uuid and generation = $3::integer and root_hash = $4::bytea and step_hash = $5::bytea
-         and client_id = $11 and ${ALIVE}
-         and (generation = 0 or rotated_at <= clock_timestamp() - $10::float8 * interval '1 millisecond')
-         and attempt_hash is distinct from coalesce($6::bytea, ''::bytea)
+      `update ${table} set ${spend(ONE)}
+       where (select set_config('lock_timeout', $1, true)) is not null and ${demands(ONE)}
+         and ${oldEnough('$10::float8')} and client_id = $11
        returning ${GRANT}, ${ms('rotated_at')} as now`,
+    ),
+
+    /**
+     * The hot path for many at once. Rows that are locked are passed over, so that nobody waits for a neighbour, and
+     * no deadlock can be. Answers by place: of several requests with one token, one place gets the row.
+     * Index: primary key; HOT updates.
+     */
+    rotateMany: named(
+      'rotate_many',
+      `with presented as materialized (
+         select * from unnest($2::uuid[], $3::integer[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[],
+                              $8::smallint[], $9::float8[], $10::text[])
+           with ordinality as presented (family, spent, root, step, attempt, successor, key, age, client, place)
+       ), free as materialized (
+         select place from ${table} as current join presented on family_id = family
+         for no key update of current skip locked
+       ), rotated as (
+         update ${table} set ${spend(MANY)} from presented
+         where place in (select place from free) and ${demands(MANY)} and ${oldEnough('age')} and client_id = client
+         returning place, ${GRANT}, ${ms('rotated_at')} as now
+       )
+       select free.place is null, rotated.*
+       from presented left join free using (place) left join rotated using (place)
+       order by presented.place`,
     ),
 
     /** Follows a token beyond lost commits, from the row as it was judged. Index: primary key; a HOT update. */
     advance: named(
       'advance',
       `with ${bounded}
-       update ${table}
-       set generation = $3::integer + 1, step_hash = $7::bytea, parent_hash = $5::bytea, attempt_hash = $6::bytea,
-           key_id = $8::smallint, rotated_at = clock_timestamp(),
-           idle_expires_at = least(clock_timestamp() + $9::float8 * interval '1 second', expires_at)
-       from bound
+       update ${table} set ${spend(ONE)} from bound
        where family_id = $2::uuid and root_hash = $4::bytea and step_hash = $10::bytea and ${ALIVE}
        returning ${GRANT}, ${ms('rotated_at')} as now`,
     ),

@@ -14,6 +14,7 @@ import type {
 } from '../core/ports.js';
 import { isConflict, PrimaryConnection } from './primary-connection.js';
 import { RefreshToken } from './refresh-token.entity.js';
+import { RotationBatcher, type BatchResult } from './rotation-batcher.js';
 import { readFamily, readGrant, type Row } from './rows.js';
 import { statementsFor, type Statements } from './statements.js';
 import { quoteTable } from './table-name.js';
@@ -23,6 +24,10 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
   readonly #primary: PrimaryConnection;
   readonly #sql: Statements;
   readonly #lockTimeout: string;
+  readonly #batcher = new RotationBatcher({
+    one: (rotation) => this.#rotateOne(rotation),
+    many: (rotations) => this.#rotateMany(rotations),
+  });
 
   /** @param dataSource initialised, with the entity RefreshToken among its entities */
   constructor(
@@ -58,15 +63,8 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
     return this.#readGrant(rows[0]!, token.familyId);
   }
 
-  async rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
-    const { leeway } = this.options.refreshToken;
-    const age = leeway * 1000 + rotation.waited;
-    const rows = await this.#write(this.#sql.rotate, [
-      ...this.#rotationValues(rotation),
-      age,
-      rotation.clientId,
-    ]);
-    return rows[0] ? this.#readGrant(rows[0], rotation.token.familyId) : null;
+  rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
+    return this.#batcher.rotate(rotation);
   }
 
   async advance(rotation: Rotation, judged: Family): Promise<(Grant & Stamped) | null> {
@@ -115,6 +113,37 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
       .filter((row) => row[2] !== null)
       .map((row) => ({ sid: row[2]!, revokedAt: Number(row[3]) }));
     return { now: primaryTime(rows[0]!), sessions };
+  }
+
+  async #rotateOne(rotation: Rotation): Promise<(Grant & Stamped) | null> {
+    const values = [...this.#rotationValues(rotation), this.#ageFor(rotation), rotation.clientId];
+    const [row] = await this.#write(this.#sql.rotate, values);
+    return row ? this.#readGrant(row, rotation.token.familyId) : null;
+  }
+
+  async #rotateMany(rotations: readonly Rotation[]): Promise<BatchResult[]> {
+    const rows = await this.#write(this.#sql.rotateMany, [
+      this.options.refreshToken.idleLifetime,
+      rotations.map(({ token }) => token.familyId),
+      rotations.map(({ token }) => token.generation),
+      rotations.map(({ token }) => token.rootHash),
+      rotations.map(({ token }) => token.stepHash),
+      rotations.map(({ attemptHash }) => attemptHash),
+      rotations.map(({ successor }) => successor.stepHash),
+      rotations.map(({ successor }) => successor.keyId),
+      rotations.map((rotation) => this.#ageFor(rotation)),
+      rotations.map(({ clientId }) => clientId),
+    ]);
+    return rotations.map(({ token }, index) => {
+      const [isLocked, place, ...grant] = rows[index] ?? [];
+      if (place != null) return this.#readGrant(grant, token.familyId);
+      return isLocked === 't' ? 'locked' : null;
+    });
+  }
+
+  /** How long ago the current token must have been born, in milliseconds. */
+  #ageFor({ waited }: Rotation): number {
+    return this.options.refreshToken.leeway * 1000 + waited;
   }
 
   #readGrant(row: Row, familyId: string): Grant & Stamped {
