@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
-import type { Claims, ClaimsProvider, TokenPair } from 'nestjs-token-family';
+import { UnavailableError, type Claims, type ClaimsProvider, type TokenPair } from 'nestjs-token-family';
 import { summary, UNAVAILABLE } from './faults/honest-client.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
 import { refresh, send, type Answer } from './support/http.js';
@@ -11,6 +11,7 @@ import { options, startNode, type TestNode } from './support/node.js';
 const LEEWAY = 0.3;
 const LONGER_THAN_LEEWAY = 400;
 const HOURS = 3600;
+const QUERY_TIMEOUT = 0.5;
 const POOL_SIZE = 4;
 const NAME = 'waiting_node';
 
@@ -42,7 +43,7 @@ beforeAll(async () => {
     }),
   });
   plain = await startNode({ url, poolSize: POOL_SIZE, options: options(base) });
-  const timeouts = { lockTimeout: 0.05, queryTimeout: 0.1 };
+  const timeouts = { lockTimeout: 0.2, queryTimeout: QUERY_TIMEOUT };
   impatient = await startNode({
     url,
     poolSize: POOL_SIZE,
@@ -123,6 +124,11 @@ async function outcomeOf({ refreshToken, sid }: TokenPair, answers: readonly Ans
   };
 }
 
+/** Two, because one node may let its own rotations wait for each other. */
+function presentOnTwoNodes({ refreshToken }: TokenPair): Promise<Answer[]> {
+  return Promise.all([plain, withClaims].map((node) => refresh(node, refreshToken)));
+}
+
 const ONE_ROTATION = { failures: 0, successors: 1, repeated: false, generation: 1, reason: null };
 
 describe('A request that waited in our own node longer than the leeway is still a retry', () => {
@@ -150,12 +156,11 @@ describe('A request that waited in our own node longer than the leeway is still 
 
   it('when another transaction held the row', async () => {
     const pair = await plain.tokens.issue('alice');
-    const present = () => refresh(plain, pair.refreshToken);
     let requests!: Promise<Answer[]>;
     await source.transaction(async (manager) => {
       await manager.query('select 1 from refresh_token where family_id = $1 for update', [pair.sid]);
-      requests = Promise.all([present(), present(), present()]);
-      await until(waitingForLock(3));
+      requests = presentOnTwoNodes(pair);
+      await until(waitingForLock(2));
       await sleep(LONGER_THAN_LEEWAY);
     });
     expect(await outcomeOf(pair, await requests)).toEqual(ONE_ROTATION);
@@ -197,11 +202,25 @@ describe('A request that waited in our own node longer than the leeway is still 
       const pair = await plain.tokens.issue('alice');
       let requests!: Promise<Answer[]>;
       await stalled(async () => {
-        requests = Promise.all([refresh(plain, pair.refreshToken), refresh(plain, pair.refreshToken)]);
+        requests = presentOnTwoNodes(pair);
         await until(waitingForLock(2));
         await sleep(LONGER_THAN_LEEWAY);
       });
       expect(await outcomeOf(pair, await requests)).toEqual(ONE_ROTATION);
+    });
+
+    it('and is told so within the query timeout, however many queue behind it', async () => {
+      const logins = await Promise.all(Array.from({ length: 600 }, () => impatient.tokens.issue('alice')));
+      await stalled(async () => {
+        const start = performance.now();
+        const answers = await Promise.all(
+          logins.map(({ refreshToken }) =>
+            impatient.tokens.rotate(refreshToken).catch((error: unknown) => error),
+          ),
+        );
+        expect(answers.filter((answer) => answer instanceof UnavailableError)).toHaveLength(600);
+        expect(performance.now() - start).toBeLessThan(3 * QUERY_TIMEOUT * 1000);
+      });
     });
 
     it('and its answer was lost: the key proves it hours later', async () => {

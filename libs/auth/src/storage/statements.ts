@@ -142,7 +142,8 @@ export function statementsFor(table: string) {
     /**
      * The hot path for many at once. Rows that are locked are passed over, so that nobody waits for a neighbour, and
      * no deadlock can be. Answers by place: of several requests with one token, one place gets the row.
-     * Index: primary key; HOT updates.
+     * Index: primary key, by any(…): the joins alone were planned as a scan of the table for each place while it had
+     * no statistics. HOT updates.
      */
     rotateMany: named(
       'rotate_many',
@@ -152,10 +153,11 @@ export function statementsFor(table: string) {
            with ordinality as presented (family, spent, root, step, attempt, successor, key, age, client, place)
        ), free as materialized (
          select place from ${table} as current join presented on family_id = family
+         where family_id = any($2::uuid[])
          for no key update of current skip locked
        ), rotated as (
          update ${table} set ${spend(MANY)} from presented
-         where place in (select place from free) and ${demands(MANY)} and ${oldEnough('age')} and client_id = client
+         where family_id = any($2::uuid[]) and place in (select place from free) and ${demands(MANY)} and ${oldEnough('age')} and client_id = client
          returning place, ${GRANT}, ${ms('rotated_at')} as now
        )
        select free.place is null, rotated.*
