@@ -165,82 +165,84 @@ describe('A request that waited in our own node longer than the leeway is still 
     });
     expect(await outcomeOf(pair, await requests)).toEqual(ONE_ROTATION);
   });
+});
 
-  describe('when the commit of the rotation stalled', () => {
-    const GATE = 4711;
+describe('A rotation whose commit stalls', () => {
+  const GATE = 4711;
 
-    beforeAll(async () => {
-      await database.query(`
-        create function stall() returns trigger language plpgsql as
-        $$ begin
-             perform set_config('lock_timeout', '0', true);
-             loop
-               begin
-                 perform pg_advisory_xact_lock_shared(${GATE});
-                 return null;
-               exception when query_canceled then
-                 -- A commit that waits for its disk cannot be cancelled either.
-               end;
-             end loop;
-           end $$`);
-      await database.query(`
-        create constraint trigger stall after update on refresh_token deferrable initially deferred
-        for each row when (new.generation = 1 and old.generation = 0) execute function stall()`);
+  beforeAll(async () => {
+    await database.query(`
+      create function stall() returns trigger language plpgsql as
+      $$ begin
+           perform set_config('lock_timeout', '0', true);
+           loop
+             begin
+               perform pg_advisory_xact_lock_shared(${GATE});
+               return null;
+             exception when query_canceled then
+               -- A commit that waits for its disk cannot be cancelled either.
+             end;
+           end loop;
+         end $$`);
+    await database.query(`
+      create constraint trigger stall after update on refresh_token deferrable initially deferred
+      for each row when (new.generation = 1 and old.generation = 0) execute function stall()`);
+  });
+
+  afterAll(() => database.query('drop function stall cascade'));
+
+  /** Runs `work` while no rotation can commit. */
+  async function stalled(work: () => Promise<void>): Promise<void> {
+    await source.transaction(async (manager) => {
+      await manager.query(`select pg_advisory_xact_lock(${GATE})`);
+      await work();
     });
+  }
 
-    afterAll(() => database.query('drop function stall cascade'));
-
-    /** Runs `work` while no rotation can commit. */
-    async function stalled(work: () => Promise<void>): Promise<void> {
-      await source.transaction(async (manager) => {
-        await manager.query(`select pg_advisory_xact_lock(${GATE})`);
-        await work();
-      });
-    }
-
-    it('and its answer comes late', async () => {
-      const pair = await plain.tokens.issue('alice');
-      let requests!: Promise<Answer[]>;
-      await stalled(async () => {
-        requests = presentOnTwoNodes(pair);
-        await until(waitingForLock(2));
-        await sleep(LONGER_THAN_LEEWAY);
-      });
-      expect(await outcomeOf(pair, await requests)).toEqual(ONE_ROTATION);
+  it('gives one successor to all who waited, longer than the leeway', async () => {
+    const pair = await plain.tokens.issue('alice');
+    let requests!: Promise<Answer[]>;
+    await stalled(async () => {
+      requests = presentOnTwoNodes(pair);
+      await until(waitingForLock(2));
+      await sleep(LONGER_THAN_LEEWAY);
     });
+    expect(await outcomeOf(pair, await requests)).toEqual(ONE_ROTATION);
+  });
 
-    it('and is told so within the query timeout, however many queue behind it', async () => {
-      const logins = await Promise.all(Array.from({ length: 600 }, () => impatient.tokens.issue('alice')));
-      await stalled(async () => {
-        const start = performance.now();
-        const answers = await Promise.all(
-          logins.map(({ refreshToken }) =>
-            impatient.tokens.rotate(refreshToken).catch((error: unknown) => error),
-          ),
-        );
-        expect(answers.filter((answer) => answer instanceof UnavailableError)).toHaveLength(600);
-        expect(performance.now() - start).toBeLessThan(3 * QUERY_TIMEOUT * 1000);
-      });
-    });
-
-    it('and its answer was lost: the key proves it hours later', async () => {
-      const pair = await impatient.tokens.issue('alice');
-      const headers = { 'idempotency-key': randomUUID() };
-      await stalled(async () => {
-        expect(summary(await refresh(impatient, pair.refreshToken, headers))).toEqual(UNAVAILABLE);
-        expect(await rowOf(pair.sid)).toEqual({ generation: 0, reason: null });
-      });
-      await until(async () => (await rowOf(pair.sid)).generation === 1);
-      await database.passTime(8 * HOURS);
-      const answers = [
-        await refresh(plain, pair.refreshToken, headers),
-        await refresh(impatient, pair.refreshToken, headers),
-      ];
-      expect(await outcomeOf(pair, answers)).toEqual(ONE_ROTATION);
+  it('is answered by 503 within the query timeout, however many requests come together', async () => {
+    const logins = await Promise.all(Array.from({ length: 600 }, () => impatient.tokens.issue('alice')));
+    await stalled(async () => {
+      const start = performance.now();
+      const answers = await Promise.all(
+        logins.map(({ refreshToken }) =>
+          impatient.tokens.rotate(refreshToken).catch((error: unknown) => error),
+        ),
+      );
+      expect(answers.filter((answer) => answer instanceof UnavailableError)).toHaveLength(600);
+      expect(performance.now() - start).toBeLessThan(3 * QUERY_TIMEOUT * 1000);
     });
   });
 
-  it('and no connection is left waiting or in a transaction', async () => {
+  it('is repeated hours later with its key, when its answer was lost', async () => {
+    const pair = await impatient.tokens.issue('alice');
+    const headers = { 'idempotency-key': randomUUID() };
+    await stalled(async () => {
+      expect(summary(await refresh(impatient, pair.refreshToken, headers))).toEqual(UNAVAILABLE);
+      expect(await rowOf(pair.sid)).toEqual({ generation: 0, reason: null });
+    });
+    await until(async () => (await rowOf(pair.sid)).generation === 1);
+    await database.passTime(8 * HOURS);
+    const answers = [
+      await refresh(plain, pair.refreshToken, headers),
+      await refresh(impatient, pair.refreshToken, headers),
+    ];
+    expect(await outcomeOf(pair, answers)).toEqual(ONE_ROTATION);
+  });
+});
+
+describe('All this waiting', () => {
+  it('leaves no connection waiting or in a transaction', async () => {
     const sql = `select count(*)::int as open, count(*) filter (where state <> 'idle')::int as busy
                  from pg_stat_activity where application_name = $1`;
     const [row] = await database.query<{ open: number; busy: number }>(sql, [NAME]);
