@@ -5,7 +5,7 @@ export const LEEWAY = 50;
 export const IDLE_LIFETIME = 7 * 86_400 + 10;
 export const LIFETIME = 30 * 86_400 + 10;
 
-export type Party = 'victim' | 'thief' | 'forger';
+type Party = 'victim' | 'thief' | 'forger';
 
 export interface Presentation {
   readonly token: string;

@@ -3,7 +3,7 @@ import { InvalidRequestError } from '../core/errors.js';
 import type { HttpRequest } from './http-request.js';
 
 /** `__Host-`: set over TLS by this very host, for all of it, and out of reach of its siblings (RFC 6265bis 4.1.3). */
-export const COOKIE_NAME = '__Host-refresh_token';
+const COOKIE_NAME = '__Host-refresh_token';
 const ATTRIBUTES = 'Path=/; HttpOnly; Secure; SameSite=Strict';
 const KEY_BYTES = 16;
 const KEY = /^[\w-]{22}$/;
