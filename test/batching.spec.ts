@@ -24,7 +24,7 @@ function scripted() {
     one: async (alone) => (await send([alone]))[0] as ReturnType<typeof granted>,
     many: send,
   };
-  const batcher = new RotationBatcher(statements);
+  const batcher = new RotationBatcher(statements, 1000);
   return {
     rotate: (name: string) => batcher.rotate(rotation(name)),
     sent,

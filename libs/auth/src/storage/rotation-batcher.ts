@@ -1,3 +1,4 @@
+import { UnavailableError } from '../core/errors.js';
 import type { Grant } from '../core/family.js';
 import type { Rotation, Stamped } from '../core/ports.js';
 
@@ -14,6 +15,8 @@ export interface RotationStatements {
 
 interface Waiting {
   readonly rotation: Rotation;
+  /** on this node's monotonic clock */
+  readonly since: number;
   readonly resolve: (result: (Grant & Stamped) | null) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -36,11 +39,15 @@ export class RotationBatcher {
   #batches = 0;
   #isScheduled = false;
 
-  constructor(private readonly statements: RotationStatements) {}
+  constructor(
+    private readonly statements: RotationStatements,
+    /** milliseconds; whoever has waited longer for a place is not sent any more */
+    private readonly patience: number,
+  ) {}
 
   rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ rotation, resolve, reject });
+      this.#waiting.push({ rotation, since: performance.now(), resolve, reject });
       if (this.#alone + this.#batches === 0) this.#send();
       else this.#schedule();
     });
@@ -58,9 +65,19 @@ export class RotationBatcher {
 
   /** Does nothing while all places are taken: whoever ends calls again. */
   #send(): void {
+    this.#giveUp();
     if (this.#waiting.length === 1 && this.#alone < MAX_ALONE) void this.#sendAlone(this.#waiting.pop()!);
     else if (this.#waiting.length > 0 && this.#batches < MAX_BATCHES) {
       void this.#sendTogether(this.#waiting.splice(0, MAX_BATCH_SIZE));
+    }
+  }
+
+  /** A database that answers nobody must not let a queue grow that outlasts it: the oldest are in front. */
+  #giveUp(): void {
+    const latest = performance.now() - this.patience;
+    while (this.#waiting[0] && this.#waiting[0].since < latest) {
+      const cause = new Error('Earlier rotations got no answer from PostgreSQL in time');
+      this.#waiting.shift()!.reject(new UnavailableError('ERR_STORE_UNAVAILABLE', { cause }));
     }
   }
 

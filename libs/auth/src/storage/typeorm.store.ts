@@ -24,10 +24,7 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
   readonly #primary: PrimaryConnection;
   readonly #sql: Statements;
   readonly #lockTimeout: string;
-  readonly #batcher = new RotationBatcher({
-    one: (rotation) => this.#rotateOne(rotation),
-    many: (rotations) => this.#rotateMany(rotations),
-  });
+  readonly #batcher: RotationBatcher;
 
   /** @param dataSource initialised, with the entity RefreshToken among its entities */
   constructor(
@@ -37,6 +34,11 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
     this.#primary = new PrimaryConnection(dataSource, options.database);
     this.#sql = statementsFor(quoteTable(dataSource.getMetadata(RefreshToken).tablePath));
     this.#lockTimeout = String(Math.ceil(options.database.lockTimeout * 1000));
+    const statements = {
+      one: (rotation: Rotation) => this.#rotateOne(rotation),
+      many: (rotations: readonly Rotation[]) => this.#rotateMany(rotations),
+    };
+    this.#batcher = new RotationBatcher(statements, options.database.queryTimeout * 1000);
   }
 
   async insert(login: Login, transaction?: TransactionContext): Promise<Grant & Stamped> {
