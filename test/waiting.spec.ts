@@ -167,6 +167,22 @@ describe('A request that waited in our own node longer than the leeway is still 
   });
 });
 
+describe('A request that became a grandparent while it waited in our own node', () => {
+  it('is not judged, but answered 503; judged afresh, it is theft', async () => {
+    const first = await plain.tokens.issue('alice');
+    const second = await plain.tokens.rotate(first.refreshToken);
+    await database.passTime(60);
+    const third = await plain.tokens.rotate(second.refreshToken);
+    const receivedAt = performance.now() - 1000;
+    await expect(plain.tokens.rotate(first.refreshToken, { receivedAt })).rejects.toThrow(UnavailableError);
+    expect(await rowOf(first.sid)).toEqual({ generation: 2, reason: null });
+    await database.passTime(60);
+    await plain.tokens.rotate(third.refreshToken);
+    await expect(plain.tokens.rotate(first.refreshToken)).rejects.toThrow(/invalid, expired or revoked/);
+    expect(await rowOf(first.sid)).toEqual({ generation: 3, reason: 'reuse' });
+  });
+});
+
 describe('A rotation whose commit stalls', () => {
   const GATE = 4711;
 
