@@ -7,7 +7,14 @@ import { DataSource } from 'typeorm';
 import { UnavailableError } from 'nestjs-token-family';
 import { RefreshToken, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.js';
-import { bodyClient, cookieClient, startTraffic, summary, UNAVAILABLE } from './faults/honest-client.js';
+import {
+  bodyClient,
+  cookieClient,
+  duringTraffic,
+  failuresAmong,
+  summary,
+  UNAVAILABLE,
+} from './faults/honest-client.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
 import { me, refresh, send } from './support/http.js';
 import { options, startNode, type TestNode } from './support/node.js';
@@ -94,18 +101,16 @@ describe('PostgreSQL stopped in mid-traffic', () => {
       index % 2 === 0 ? bodyClient(refreshToken) : cookieClient(refreshToken),
     );
     for (let crashes = 0; crashes < 3; crashes++) {
-      const traffic = startTraffic(clients, nodes);
-      await sleep(150);
-      await crash();
-      await sleep(150);
-      await startServer();
-      await sleep(150);
-      await traffic.stop();
+      await duringTraffic(clients, nodes, async () => {
+        await sleep(150);
+        await crash();
+        await sleep(150);
+        await startServer();
+        await sleep(150);
+      });
     }
     for (const client of clients) {
-      const failures = client.answers.filter(({ status }) => status !== 200).map(summary);
-      expect(failures.length).toBeGreaterThan(0);
-      expect(failures).toEqual(failures.map(() => UNAVAILABLE));
+      expect(failuresAmong(client.answers)).toEqual([UNAVAILABLE]);
       expect((await client.refresh(nodes[0]!)).status).toBe(200);
     }
     const told = nodes.flatMap(({ events }) => events.map(({ type }) => type));
@@ -164,31 +169,33 @@ describe('PostgreSQL stopped in mid-traffic', () => {
 });
 
 describe('Backends ended at random during traffic', () => {
+  let database: TestDatabase;
+  let nodes: TestNode[];
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    nodes = await Promise.all([strictNode(database.url), strictNode(database.url)]);
+  });
+
+  afterAll(async () => {
+    for (const node of nodes) await node.close();
+    await database.drop();
+  });
+
   it('log out no client with keys, and leave no connection behind', async () => {
-    const database = await createDatabase();
-    const nodes = await Promise.all([strictNode(database.url), strictNode(database.url)]);
-    const logins = await Promise.all(Array.from({ length: 10 }, () => nodes[0].tokens.issue('alice')));
+    const logins = await Promise.all(Array.from({ length: 10 }, () => nodes[0]!.tokens.issue('alice')));
     const clients = logins.map(({ refreshToken }, index) =>
       index % 2 === 0 ? bodyClient(refreshToken) : cookieClient(refreshToken),
     );
-    const traffic = startTraffic(clients, nodes);
-    let ended = 0;
-    while (ended < 150) {
-      const busy = `select pg_terminate_backend(pid) from pg_stat_activity
-                    where application_name = $1 and datname = current_database() order by random() limit 2`;
-      ended += (await database.query(busy, [NAME])).length;
-      await sleep(5);
-    }
-    await traffic.stop();
-    const failures = clients.flatMap(({ answers }) => answers.filter(({ status }) => status !== 200));
-    expect(failures.length).toBeGreaterThan(0);
-    expect(failures.map(summary)).toEqual(failures.map(() => UNAVAILABLE));
-    for (const client of clients) expect((await client.refresh(nodes[0])).status).toBe(200);
+    const end = `select pg_terminate_backend(pid) from pg_stat_activity
+                 where application_name = $1 and datname = current_database() order by random() limit 2`;
+    await duringTraffic(clients, nodes, async () => {
+      for (let ended = 0; ended < 150; await sleep(5)) ended += (await database.query(end, [NAME])).length;
+    });
+    expect(failuresAmong(clients.flatMap(({ answers }) => answers))).toEqual([UNAVAILABLE]);
+    for (const client of clients) expect((await client.refresh(nodes[0]!)).status).toBe(200);
     const { open, in_transaction } = await connectionsOf(database);
     expect(open).toBeLessThanOrEqual(nodes.length * POOL_SIZE);
     expect(in_transaction).toBe(0);
-    for (const node of nodes) await node.close();
-    expect((await connectionsOf(database)).open).toBe(0);
-    await database.drop();
   });
 });

@@ -37,8 +37,8 @@ describe.each(['express', 'fastify'] as const)(
         await theft();
         await errors();
         await outage();
-        await node.close();
       } finally {
+        await node.close();
         listener.stop();
       }
     });

@@ -42,21 +42,25 @@ export function cookieClient(refreshToken: string): HonestClient {
   };
 }
 
-/** Every client refreshes without pause, on the nodes in turn; `stop` waits for the answers under way. */
-export function startTraffic(clients: readonly HonestClient[], nodes: readonly Target[]) {
+/** Every client refreshes without pause, on the nodes in turn, until `work` has ended and all answers are in. */
+export async function duringTraffic(
+  clients: readonly HonestClient[],
+  nodes: readonly Target[],
+  work: () => Promise<void>,
+): Promise<void> {
   const end = new AbortController();
   const loops = clients.map(async (client, index) => {
     for (let count = index; !end.signal.aborted; count++) await client.refresh(nodes[count % nodes.length]!);
   });
-  return {
-    async stop(): Promise<void> {
-      end.abort();
-      await Promise.all(loops);
-    },
-  };
+  try {
+    await work();
+  } finally {
+    end.abort();
+    await Promise.all(loops);
+  }
 }
 
-/** What an answer says to a client, for comparing whole lists of them. */
+/** What an answer says to a client. */
 export function summary({ status, headers, body }: Answer) {
   return {
     status,
@@ -64,6 +68,14 @@ export function summary({ status, headers, body }: Answer) {
     retryAfter: headers.get('retry-after'),
     cookie: headers.get('set-cookie'),
   };
+}
+
+/** The different answers among those that were no success. */
+export function failuresAmong(answers: readonly Answer[]): unknown[] {
+  const failures = answers
+    .filter(({ status }) => status !== 200)
+    .map((answer) => JSON.stringify(summary(answer)));
+  return [...new Set(failures)].map((failure) => JSON.parse(failure) as unknown);
 }
 
 /** The one answer a client may get while the fault is ours. */
