@@ -21,6 +21,7 @@ circular['self'] = circular;
 test.each<[string, Record<string, unknown>]>([
   ['a bigint', { id: 10n }],
   ['a circle', circular],
+  ['more bytes than characters', { note: '語'.repeat(1000) }],
   ['more than a token holds', { roles: Array.from({ length: 700 }, (_, n) => `role-${n}`) }],
 ])('an answer with %s is an outage that spends nothing', async (_, claims) => {
   provider = () => ({});
@@ -43,8 +44,9 @@ test('claims of a login that no token can hold are a programming mistake, and no
 });
 
 test('the largest claims that are taken make a token that is accepted', async () => {
-  provider = () => ({ text: 'x'.repeat(4096 - '{"text":""}'.length) });
-  const { accessToken } = await node.tokens.issue('alice');
+  provider = () => ({ text: 'x'.repeat(2048 - '{"text":""}'.length) });
+  const longest = '語'.repeat(255);
+  const { accessToken } = await node.tokens.issue(longest, { clientId: longest, scope: 'x'.repeat(512) });
   expect((await me(node, accessToken)).status).toBe(200);
 });
 

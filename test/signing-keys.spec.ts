@@ -157,3 +157,13 @@ describe('what is imported', () => {
     expect(key!.publicKey.equals(createPublicKey(pem(p256.privateKey)))).toBe(true);
   });
 });
+
+describe('a key from the environment', () => {
+  test.each([
+    ['a variable that is not set', undefined, /is empty: set the variable/],
+    ['an empty variable', '', /is empty: set the variable/],
+    ['a PEM on one line', '-----BEGIN PRIVATE KEY-----\\nMIG\\n', /in place of its line breaks/],
+  ])('%s gets its own remedy', (_, input, remedy) => {
+    expect(importSigningKeys([input as string], 'ES256').faults).toEqual([expect.stringMatching(remedy)]);
+  });
+});

@@ -9,7 +9,8 @@ interface FamilyEvent {
 }
 
 /**
- * What happened to a family, told after it was committed. Holds no token, no hash and no key.
+ * What happened to a family, told after its change, if any, was committed; `issued` inside the application's own
+ * transaction when it is written. Holds no token, no hash and no key.
  *
  * `reused` and `revoked` are told once for each family, by the node whose statement ended it.
  */

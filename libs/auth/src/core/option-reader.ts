@@ -2,6 +2,7 @@ import { parseDuration, type Duration } from './lifetime.js';
 import type { RefreshTokenKey } from './refresh-token.js';
 
 const MIN_SECRET_BYTES = 32;
+const MAX_TEXTS_BYTES = 512;
 
 /** Reads options by path, collects faults instead of throwing, and remembers which names were known. */
 export class OptionReader {
@@ -20,10 +21,10 @@ export class OptionReader {
   texts(path: string): string[] {
     const value = this.#value(path);
     const texts: unknown[] = Array.isArray(value) ? value : [value];
-    if (texts.length > 0 && texts.every((text) => typeof text === 'string' && text.length > 0)) {
-      return [...(texts as string[])];
-    }
-    return this.#fault(path, 'must be a text, or a list of one or more', []);
+    const isList = texts.length > 0 && texts.every((text) => typeof text === 'string' && text.length > 0);
+    // They are in every token, which has a limit.
+    if (isList && Buffer.byteLength(texts.join('')) <= MAX_TEXTS_BYTES) return [...(texts as string[])];
+    return this.#fault(path, 'must be a text, or a list of one or more, 512 bytes at most together', []);
   }
 
   list(path: string): readonly unknown[] {

@@ -50,7 +50,7 @@ export interface RevokedSession {
 }
 
 /**
- * Where families are kept. Every change is one atomic statement on one row; every read sees the latest commit.
+ * Where families are kept. Every change is atomic; every read sees the latest commit.
  *
  * Each method throws UnavailableError when the store is busy or broken, or did not answer in time: what it was
  * asked to do may then have happened or not, and every one of them may be repeated.

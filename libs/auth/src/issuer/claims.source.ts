@@ -53,13 +53,13 @@ export class ClaimsSource {
   }
 }
 
-/** Leaves room for the registered claims in an access token of 8 KiB, the longest that is accepted. */
-export const MAX_CLAIMS_LENGTH = 4096;
+/** Leaves room for the longest registered claims in an access token of 8 KiB, the longest that is accepted. */
+export const MAX_CLAIMS_BYTES = 2048;
 
 /** True for what a token can hold: found out before anything is written, as signing comes after. */
 export function isClaims(claims: Claims | null): boolean {
   try {
-    return JSON.stringify(claims).length <= MAX_CLAIMS_LENGTH;
+    return Buffer.byteLength(JSON.stringify(claims)) <= MAX_CLAIMS_BYTES;
   } catch {
     return false;
   }
@@ -69,12 +69,13 @@ export function isClaims(claims: Claims | null): boolean {
 function serialisable(claims: Claims): Claims {
   try {
     const text = JSON.stringify(claims);
-    if (text.length > MAX_CLAIMS_LENGTH) throw new RangeError(`More than ${MAX_CLAIMS_LENGTH} characters`);
+    if (Buffer.byteLength(text) > MAX_CLAIMS_BYTES)
+      throw new RangeError(`More than ${MAX_CLAIMS_BYTES} bytes`);
     return JSON.parse(text) as Claims;
   } catch {
     // The message may quote a claim.
     const cause = new TypeError(
-      `The claims provider's answer is no JSON of at most ${MAX_CLAIMS_LENGTH} characters`,
+      `The claims provider's answer is no JSON of at most ${MAX_CLAIMS_BYTES} bytes`,
     );
     throw new UnavailableError('ERR_CLAIMS_UNAVAILABLE', { cause });
   }

@@ -19,7 +19,7 @@ import type {
 } from '../core/ports.js';
 import { sha256, type RefreshTokenCodec, type RefreshTokenParts } from '../core/refresh-token.js';
 import { isUuid } from '../core/uuid.js';
-import { isClaims, MAX_CLAIMS_LENGTH, type ClaimsSource } from './claims.source.js';
+import { isClaims, MAX_CLAIMS_BYTES, type ClaimsSource } from './claims.source.js';
 import { introspectAccessToken, introspectRefreshToken, type Introspection } from './introspection.js';
 import type { Rotator } from './rotator.js';
 import { toSession, type Session } from './session.js';
@@ -57,6 +57,7 @@ export interface RevokeOptions {
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{16,128}$/;
 const MAX_SESSIONS_LISTED = 1000;
+const MAX_SCOPE_LENGTH = 512;
 
 /** Logins, refreshes, ends: everything the application does with token families. */
 export class TokenService {
@@ -79,7 +80,7 @@ export class TokenService {
    * wait for that. Until then a `revokeAll` of the same subject waits, so call none inside that transaction.
    *
    * @param subject the user as the application names it, 1 to 255 characters
-   * @throws {TypeError} an argument that no request can cause
+   * @throws {TypeError} an argument is not as described: a mistake of the caller's
    * @throws {InvalidGrantError} the claims provider refused the subject
    * @throws {UnavailableError} the database or the claims provider did not answer in time; log in again
    * @see RFC 6749 section 5.1
@@ -88,10 +89,12 @@ export class TokenService {
     const { clientId = this.options.clientId, scope = null, claims = null, device = null, manager } = options;
     if (!isName(subject)) throw new TypeError('subject must be a text of 1 to 255 characters');
     if (!isName(clientId)) throw new TypeError('clientId must be a text of 1 to 255 characters');
-    if (scope !== null && !SCOPE.test(scope))
-      throw new TypeError('scope must be words of RFC 6749 section 3.3');
-    if (!isClaims(claims))
-      throw new TypeError(`claims must be JSON of at most ${MAX_CLAIMS_LENGTH} characters`);
+    if (scope !== null && !isScope(scope)) {
+      throw new TypeError(
+        `scope must be words of RFC 6749 section 3.3, ${MAX_SCOPE_LENGTH} characters at most`,
+      );
+    }
+    if (!isClaims(claims)) throw new TypeError(`claims must be JSON of at most ${MAX_CLAIMS_BYTES} bytes`);
     const token = this.codec.first(this.clock.now());
     const granted = await this.claims.claimsFor({
       familyId: token.familyId,
@@ -143,7 +146,7 @@ export class TokenService {
    * Ends one session. From the commit on, no refresh of it succeeds anywhere; access tokens follow on each node
    * as it learns of it.
    *
-   * @returns false when no living session (of `subject`) has this id
+   * @returns false when no session (of `subject`) with this id is left to end, expired ones included
    * @throws {UnavailableError} not known to have happened; repeat the call
    */
   async revoke(sid: string, { subject, reason = 'logout' }: RevokeOptions = {}): Promise<boolean> {
@@ -177,7 +180,7 @@ export class TokenService {
   /**
    * Ends every session of a subject, logins in flight included, or all but one.
    *
-   * @returns how many were ended
+   * @returns how many were ended, expired ones included
    * @throws {UnavailableError} not known to have happened; repeat the call
    */
   async revokeAll(
@@ -191,7 +194,7 @@ export class TokenService {
   }
 
   /**
-   * The living sessions of a subject, newest first.
+   * The living sessions of a subject, newest first, 1,000 at most.
    *
    * @throws {UnavailableError} the database did not answer in time
    */
@@ -243,13 +246,19 @@ export class TokenService {
 
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
+const CONTROL = /\p{Cc}/u;
+
+function isScope(scope: string): boolean {
+  return scope.length <= MAX_SCOPE_LENGTH && SCOPE.test(scope);
+}
+
 /** What PostgreSQL can store and a claim can carry. */
 function isName(text: string): boolean {
   return (
     typeof text === 'string' &&
     text.length > 0 &&
     text.length <= 255 &&
-    !text.includes('\0') &&
+    !CONTROL.test(text) &&
     text.isWellFormed()
   );
 }

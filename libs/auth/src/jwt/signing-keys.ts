@@ -39,12 +39,26 @@ export function importSigningKeys(
       keys.push(key);
     } catch {
       // The reason may quote the material, so it is not repeated.
+      const hint = hintFor(input);
+      if (hint) {
+        faults.push(`${path} ${hint}`);
+        continue;
+      }
       faults.push(
         `${path} cannot be read: give ${algorithm === 'HS256' ? 'a secret' : 'a PEM text, a JWK object or a KeyObject'} for ${algorithm}`,
       );
     }
   }
   return { keys, faults };
+}
+
+/** The two ways in which an environment variable usually goes wrong. */
+function hintFor(input: SigningKeyInput | undefined): string | null {
+  if (input === undefined || input === '')
+    return 'is empty: set the variable it comes from, before this module is loaded';
+  if (typeof input === 'string' && input.includes('\\n'))
+    return 'has \\n in place of its line breaks: replace them';
+  return null;
 }
 
 function importKeyPair(input: SigningKeyInput): SigningKey {
