@@ -103,29 +103,31 @@ const STORE_IN_MEMORY: Provider = {
 /** What guards and interceptors of this package need when an application uses them in its own modules. */
 const SHARED_TOKENS = [ResolvedOptions, RevocationCheck, Clock, AccessTokenStrategy];
 
+const CONFIGURATION = Symbol('Configuration');
+
+interface Configuration {
+  readonly options: ResolvedOptions;
+  readonly ring: KeyRing;
+}
+
+/** One pass over options and keys, so that the faults of both are reported together. */
+function configure(input: TokenFamilyOptions): Configuration {
+  const { keys: inputs, algorithm } = input?.accessToken ?? {};
+  // What is no list at all is a fault that resolveOptions finds.
+  const { keys, faults } = importSigningKeys(Array.isArray(inputs) ? inputs : [], algorithm);
+  const options = resolveOptions(input, faults);
+  for (const warning of warningsFor(options)) new Logger(AuthModule.name).warn(warning);
+  return { options, ring: new KeyRing(options.accessToken.algorithm, keys) };
+}
+
 const PROVIDERS: Provider[] = [
   {
     provide: Clock,
     useValue: { now: () => Date.now(), monotonic: () => performance.now() } satisfies Clock,
   },
-  {
-    provide: KeyRing,
-    inject: [MODULE_OPTIONS_TOKEN],
-    useFactory: (input: TokenFamilyOptions) => {
-      const { keys: inputs, algorithm } = input?.accessToken ?? {};
-      // What is no list at all is a fault that resolveOptions finds.
-      const { keys, faults } = importSigningKeys(Array.isArray(inputs) ? inputs : [], algorithm);
-      const options = resolveOptions(input, faults);
-      for (const warning of warningsFor(options)) new Logger(AuthModule.name).warn(warning);
-      return new KeyRing(options.accessToken.algorithm, keys);
-    },
-  },
-  {
-    provide: ResolvedOptions,
-    // After the key ring, which reports the faults of keys and options together.
-    inject: [MODULE_OPTIONS_TOKEN, KeyRing],
-    useFactory: (input: TokenFamilyOptions) => resolveOptions(input),
-  },
+  { provide: CONFIGURATION, inject: [MODULE_OPTIONS_TOKEN], useFactory: configure },
+  { provide: ResolvedOptions, inject: [CONFIGURATION], useFactory: ({ options }: Configuration) => options },
+  { provide: KeyRing, inject: [CONFIGURATION], useFactory: ({ ring }: Configuration) => ring },
   {
     provide: RefreshTokenCodec,
     inject: [ResolvedOptions],

@@ -27,7 +27,8 @@ export type Refusal =
   'unknown' | 'forged' | 'revoked' | 'client_mismatch' | 'expired' | 'idle' | 'key_reused' | 'ahead';
 
 export type Verdict =
-  | { readonly kind: 'rotate' | 'repeat' | 'advance' | 'reuse' }
+  | { readonly kind: 'rotate' | 'repeat' | 'advance' }
+  | { readonly kind: 'reuse' }
   | { readonly kind: 'retry'; readonly proof: 'leeway' | 'idempotency_key' }
   | { readonly kind: 'refuse'; readonly reason: Refusal };
 

@@ -58,25 +58,23 @@ export const MAX_CLAIMS_BYTES = 2048;
 
 /** True for what a token can hold: found out before anything is written, as signing comes after. */
 export function isClaims(claims: Claims | null): boolean {
-  try {
-    return Buffer.byteLength(JSON.stringify(claims)) <= MAX_CLAIMS_BYTES;
-  } catch {
-    return false;
-  }
+  return asJson(claims) !== null;
 }
 
 /** As JSON will have it: no `toJSON` and no getter is left to do anything else when the token is signed. */
 function serialisable(claims: Claims): Claims {
+  const text = asJson(claims);
+  if (text !== null) return JSON.parse(text) as Claims;
+  const cause = new TypeError(`The claims provider's answer is no JSON of at most ${MAX_CLAIMS_BYTES} bytes`);
+  throw new UnavailableError('ERR_CLAIMS_UNAVAILABLE', { cause });
+}
+
+/** Null for what is no JSON, or too much of it. The reason may quote a claim, so it is not kept. */
+function asJson(claims: Claims | null): string | null {
   try {
     const text = JSON.stringify(claims);
-    if (Buffer.byteLength(text) > MAX_CLAIMS_BYTES)
-      throw new RangeError(`More than ${MAX_CLAIMS_BYTES} bytes`);
-    return JSON.parse(text) as Claims;
+    return Buffer.byteLength(text) <= MAX_CLAIMS_BYTES ? text : null;
   } catch {
-    // The message may quote a claim.
-    const cause = new TypeError(
-      `The claims provider's answer is no JSON of at most ${MAX_CLAIMS_BYTES} bytes`,
-    );
-    throw new UnavailableError('ERR_CLAIMS_UNAVAILABLE', { cause });
+    return null;
   }
 }

@@ -98,7 +98,7 @@ export class Rotator {
 
   /** Null when somebody was faster: look again. */
   async #carryOut(
-    verdict: Exclude<Verdict, { kind: 'refuse' }>,
+    verdict: Exclude<Verdict, { kind: 'refuse' | 'reuse' }>,
     attempt: Attempt,
     { family, now }: { family: Family; now: number },
     claims: Claims,
@@ -121,8 +121,6 @@ export class Rotator {
       case 'retry':
         this.#tell({ type: 'retried', late: verdict.proof === 'idempotency_key', ...about(attempt, family) });
         return { token: this.#currentAfter(attempt.token, family), grant: { ...family, now }, claims };
-      case 'reuse':
-        return null;
     }
   }
 

@@ -39,26 +39,22 @@ export function importSigningKeys(
       keys.push(key);
     } catch {
       // The reason may quote the material, so it is not repeated.
-      const hint = hintFor(input);
-      if (hint) {
-        faults.push(`${path} ${hint}`);
-        continue;
-      }
-      faults.push(
-        `${path} cannot be read: give ${algorithm === 'HS256' ? 'a secret' : 'a PEM text, a JWK object or a KeyObject'} for ${algorithm}`,
-      );
+      faults.push(`${path} ${remedyFor(input, algorithm)}`);
     }
   }
   return { keys, faults };
 }
 
-/** The two ways in which an environment variable usually goes wrong. */
-function hintFor(input: SigningKeyInput | undefined): string | null {
-  if (input === undefined || input === '')
+/** Of a key that cannot be read; the first two are how an environment variable usually goes wrong. */
+function remedyFor(input: SigningKeyInput | undefined, algorithm: SigningAlgorithm): string {
+  if (input === undefined || input === '') {
     return 'is empty: set the variable it comes from, before this module is loaded';
-  if (typeof input === 'string' && input.includes('\\n'))
+  }
+  if (typeof input === 'string' && input.includes('\\n')) {
     return 'has \\n in place of its line breaks: replace them';
-  return null;
+  }
+  const form = algorithm === 'HS256' ? 'a secret' : 'a PEM text, a JWK object or a KeyObject';
+  return `cannot be read: give ${form} for ${algorithm}`;
 }
 
 function importKeyPair(input: SigningKeyInput): SigningKey {
