@@ -1,12 +1,15 @@
-import { InvalidTokenError } from 'nestjs-token-family';
 import {
   buildClaims,
   checkClaims,
   checkHeader,
+  grantsScope,
   isExpired,
+  isFresh,
   REGISTERED_CLAIMS,
+  type AccessTokenClaims,
   type AccessTokenPolicy,
 } from '../libs/auth/src/core/access-token.js';
+import { InvalidTokenError } from '../libs/auth/src/core/errors.js';
 
 const IAT = Date.UTC(2026, 0, 1) / 1000;
 const NOW = IAT * 1000;
@@ -50,7 +53,7 @@ describe('the header', () => {
   test.each([['at+jwt'], ['AT+JWT'], ['application/at+jwt'], ['application/AT+jwt']])(
     'typ %s is an access token',
     (typ) => {
-      expect(checkHeader({ ...header, typ }, 'ES256')).toBe('key');
+      expect(checkHeader({ ...header, typ })).toEqual({ alg: 'ES256', kid: 'key' });
     },
   );
 
@@ -58,9 +61,8 @@ describe('the header', () => {
     ['an ID token or any JWT', { ...header, typ: 'JWT' }],
     ['no typ', { alg: 'ES256', kid: 'key' }],
     ['a typ that is a list', { ...header, typ: ['at+jwt'] }],
-    ['another algorithm', { ...header, alg: 'HS256' }],
-    ['alg none', { ...header, alg: 'none' }],
-    ['an algorithm in another case', { ...header, alg: 'es256' }],
+    ['no alg', { typ: 'at+jwt', kid: 'key' }],
+    ['an alg that is a list', { ...header, alg: ['ES256'] }],
     ['no kid', { typ: 'at+jwt', alg: 'ES256' }],
     ['a kid that is a number', { ...header, kid: 1 }],
     ['crit', { ...header, crit: ['exp'] }],
@@ -75,7 +77,7 @@ describe('the header', () => {
     ['a list', [header]],
     ['null', null],
   ])('%s is refused', (_, value) => {
-    expect(outcome(() => checkHeader(value, 'ES256'))).toBe('ERR_ACCESS_TOKEN_INVALID');
+    expect(outcome(() => checkHeader(value))).toBe('ERR_ACCESS_TOKEN_INVALID');
   });
 });
 
@@ -85,6 +87,9 @@ describe('the claims', () => {
     ['a list of audiences, ours among them', { aud: ['https://elsewhere.test', 'https://api.test'] }],
     ['another of our audiences', { aud: 'https://other.test' }],
     ['a scope', { scope: 'read write' }],
+    ['the time of the login', { auth_time: IAT - 86_400 }],
+    ['a login at the epoch', { auth_time: 0 }],
+    ['the last iat that is believed', { iat: IAT + TOLERANCE, exp: IAT + TOLERANCE + 1 }],
     ['an nbf in the past', { nbf: IAT - 1 }],
     ['an nbf within the tolerance', { nbf: IAT + TOLERANCE }],
     ['an iat within the tolerance', { iat: IAT + TOLERANCE, exp: IAT + 200 }],
@@ -108,6 +113,17 @@ describe('the claims', () => {
     ['a subject with half a surrogate pair', { sub: 'al\ud800ice' }],
     ['an empty sid', { sid: '' }],
     ['a scope that is a list', { scope: ['read'] }],
+    ['a jti that is a number', { jti: 5 }],
+    ['a client_id that is a number', { client_id: 5 }],
+    ['a sid that is a list', { sid: [claims.sid] }],
+    ['a text that is no object', { sub: { toString: () => 'alice', length: 5 } }],
+    ['an auth_time in a text', { auth_time: String(IAT) }],
+    ['a negative auth_time', { auth_time: -1 }],
+    ['an auth_time that is null', { auth_time: null }],
+    ['a key the client would have to prove', { cnf: { jkt: 'thumbprint' } }],
+    ['a proof demanded by null', { cnf: null }],
+    ['exp with a fraction', { exp: IAT + 299.5 }],
+    ['iat with a fraction', { iat: IAT + 0.5 }],
     ['exp in a text', { exp: String(IAT + 300) }],
     ['exp that is no number', { exp: NaN }],
     ['exp beyond every time', { exp: Infinity, iat: Infinity }],
@@ -161,12 +177,66 @@ describe('the end', () => {
   });
 });
 
+describe('a login that is recent enough', () => {
+  const MAX_AGE = 60;
+  const fresh = (now: number, changes: object = { auth_time: IAT }, tolerance = TOLERANCE) =>
+    isFresh({ ...claims, ...changes }, MAX_AGE, tolerance, now);
+  const end = (IAT + MAX_AGE + TOLERANCE) * 1000;
+
+  test.each([
+    ['at once', NOW, true],
+    ['one millisecond before its age and the tolerance', end - 1, true],
+    ['at its age and the tolerance', end, false],
+    ['a day later', end + 86_400_000, false],
+  ])('%s: %p', (_, now, expected) => {
+    expect(fresh(now)).toBe(expected);
+  });
+
+  test('is at its age no longer so where no tolerance is given', () => {
+    expect(fresh(NOW + 59_999, undefined, 0)).toBe(true);
+    expect(fresh(NOW + 60_000, undefined, 0)).toBe(false);
+  });
+
+  test('is never one of a token that does not say when it was, and may be one at the epoch', () => {
+    expect(fresh(NOW, {})).toBe(false);
+    expect(fresh(0, { auth_time: 0 })).toBe(true);
+  });
+});
+
+describe('a scope', () => {
+  test.each<[granted: string | undefined, demanded: string[], grants: boolean]>([
+    ['read write', ['read'], true],
+    ['read write', ['write', 'read'], true],
+    ['read write', [], true],
+    ['read', ['read', 'write'], false],
+    ['read', ['Read'], false],
+    ['reader', ['read'], false],
+    ['read', ['read write'], false],
+    ['read:all', ['read'], false],
+    ['', ['read'], false],
+    [undefined, ['read'], false],
+    [undefined, ['undefined'], false],
+    [undefined, [], true],
+  ])('%p where %j is demanded: %p', (scope, demanded, grants) => {
+    const token = { ...claims, ...(scope !== undefined && { scope }) };
+    expect(grantsScope(token, demanded)).toBe(grants);
+  });
+});
+
 describe('the verified claims', () => {
-  const verified = checkClaims(
-    { ...claims, roles: [{ name: 'admin' }], ...JSON.parse('{"__proto__":{"admin":true}}') },
-    policy,
-    NOW,
-  );
+  const own = { roles: [{ name: 'admin' }], tenant: null, beta: false };
+  let verified: AccessTokenClaims;
+  beforeAll(() => {
+    const payload = JSON.parse(
+      JSON.stringify({ ...claims, ...own }).replace('{', '{"__proto__":{"admin":true},'),
+    );
+    verified = checkClaims(payload, policy, NOW);
+  });
+
+  test('are all of those that were signed', () => {
+    const { ['__proto__']: _, ...rest } = verified;
+    expect(rest).toEqual({ ...claims, ...own });
+  });
 
   test('have no prototype', () => {
     expect(Object.getPrototypeOf(verified)).toBeNull();
@@ -182,6 +252,21 @@ describe('the verified claims', () => {
   });
 });
 
+const REGISTERED = [
+  'iss',
+  'sub',
+  'aud',
+  'exp',
+  'nbf',
+  'iat',
+  'auth_time',
+  'jti',
+  'client_id',
+  'sid',
+  'scope',
+  'cnf',
+];
+
 describe('the claims of a new token', () => {
   const issued = {
     issuer: 'https://issuer.test',
@@ -193,8 +278,9 @@ describe('the claims of a new token', () => {
     jti: 'one',
     iat: IAT,
     exp: IAT + 300,
+    authTime: IAT - 60,
   };
-  const ours = { ...claims, scope: 'read' };
+  const ours = { ...claims, scope: 'read', auth_time: IAT - 60 };
 
   test('are ours and the application’s, and pass our own rules', () => {
     const built = buildClaims(issued, { roles: ['admin'] });
@@ -202,14 +288,19 @@ describe('the claims of a new token', () => {
     expect(judge(built)).toBe('accepted');
   });
 
-  test.each([...REGISTERED_CLAIMS].map((name) => [name]))('%s is never the application’s', (name) => {
+  test.each(REGISTERED.map((name) => [name]))('%s is never the application’s', (name) => {
     const built = buildClaims(issued, { [name]: 'mallory' });
     expect(built).toEqual(ours);
   });
 
+  test('and no other name is kept from the application', () => {
+    expect([...REGISTERED_CLAIMS]).toEqual(REGISTERED);
+  });
+
   test('no application claim stands in for a scope that was not granted, nor for nbf', () => {
     const built = buildClaims({ ...issued, scope: null }, { scope: 'admin', nbf: 0 });
-    expect(Object.keys(built)).toEqual(expect.not.arrayContaining(['scope', 'nbf']));
+    expect(built).not.toHaveProperty('scope');
+    expect(built).not.toHaveProperty('nbf');
   });
 
   test('a claim named __proto__ changes no prototype', () => {

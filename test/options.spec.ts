@@ -1,5 +1,10 @@
-import { ConfigError, type TokenFamilyOptions } from 'nestjs-token-family';
-import { resolveOptions, warningsFor, type ResolvedOptions } from '../libs/auth/src/core/options.js';
+import { ConfigError } from '../libs/auth/src/core/errors.js';
+import {
+  resolveOptions,
+  warningsFor,
+  type ResolvedOptions,
+  type TokenFamilyOptions,
+} from '../libs/auth/src/core/options.js';
 
 const SECRET = 'a-secret-of-forty-characters-or-a-few-more';
 const required = {
@@ -41,10 +46,12 @@ describe('defaults', () => {
       clientId: 'default',
       accessToken: {
         keys: required.accessToken.keys,
+        managedKeys: undefined,
         algorithm: 'ES256',
         lifetime: 300,
         jitter: 0.2,
         claimsTimeout: 5,
+        cacheSize: 10_000,
       },
       refreshToken: {
         keys: required.refreshToken.keys,
@@ -61,14 +68,24 @@ describe('defaults', () => {
   });
 
   test.each<[path: string, value: unknown, resolved?: unknown]>([
+    ['issuer', 'x'.repeat(255)],
     ['audience', ['a', 'b']],
+    ['audience', ['x'.repeat(256), 'y'.repeat(256)]],
     ['clientId', 'web'],
     ['accessToken.algorithm', 'RS256'],
+    ['accessToken.algorithm', 'HS256'],
     ['accessToken.lifetime', '10m', 600],
+    ['accessToken.lifetime', '1d', 86_400],
     ['accessToken.jitter', 0],
+    ['accessToken.jitter', 0.5],
     ['accessToken.claimsTimeout', 0.5],
     ['refreshToken.lifetime', '90d', 90 * 86_400],
     ['refreshToken.idleLifetime', '1h', 3600],
+    ['refreshToken.idleLifetime', '30d', 30 * 86_400],
+    ['refreshToken.keys', [{ id: 0, secret: 'x'.repeat(32) }]],
+    ['refreshToken.keys', [{ id: 255, secret: new Uint8Array(32) }]],
+    ['refreshToken.keys', [{ id: 7, secret: 'ü'.repeat(16) }]],
+    ['refreshToken.carrier', 'body'],
     ['refreshToken.leeway', 0],
     ['refreshToken.carrier', 'cookie'],
     ['revocation.pollInterval', '5', 5],
@@ -80,6 +97,22 @@ describe('defaults', () => {
     ['clockTolerance', 0],
   ])('%s may be set to %p', (path, value, resolved = value) => {
     expect(at(resolveOptions(withOption(path, value)), path)).toEqual(resolved);
+  });
+
+  test('several refresh-token keys may be given, the active one first', () => {
+    const keys = [7, 5, 6].map((id) => ({ id, secret: SECRET }));
+    expect(resolveOptions(withOption('refreshToken.keys', keys)).refreshToken.keys).toEqual(keys);
+  });
+
+  test('the claims provider is taken as it is', () => {
+    const claims = () => ({ roles: [] });
+    expect(resolveOptions({ ...required, claims }).claims).toBe(claims);
+  });
+
+  test.each([[undefined], [null]])('a group of options may be %p: its defaults apply', (group) => {
+    const { revocation, database } = resolveOptions(required);
+    const given = { ...required, revocation: group, database: group } as unknown as TokenFamilyOptions;
+    expect(resolveOptions(given)).toMatchObject({ revocation, database });
   });
 });
 
@@ -93,6 +126,7 @@ describe('faults', () => {
     ['audience', []],
     ['audience', ['a', '']],
     ['audience', ['a', 5]],
+    ['audience', ['x'.repeat(256), 'ü'.repeat(128), 'y']],
     ['clientId', ''],
     ['clientId', 5],
     ['accessToken.keys', undefined],
@@ -125,9 +159,28 @@ describe('faults', () => {
     ['claims', { admin: true }],
     ['revocation', 'off'],
     ['database', 5],
+    ['revocation', []],
   ])('%s cannot be %p', (path, value) => {
     const { faults } = errorOf(withOption(path, value));
     expect(faults.filter((fault) => fault.startsWith(path))).toHaveLength(1);
+  });
+
+  test.each<[path: string, value: unknown, remedy: string]>([
+    ['issuer', ' ', 'must be a text of 1 to 255 characters without spaces around it'],
+    ['audience', [], 'must be a text, or a list of one or more, 512 bytes at most together'],
+    ['accessToken.keys', [], 'must be a list of at least one key'],
+    ['accessToken.algorithm', 'none', 'must be one of ES256, RS256, HS256'],
+    ['accessToken.jitter', 1, 'must be a number from 0 to 0.5'],
+    [
+      'accessToken.lifetime',
+      '2d',
+      "must be a duration from 1 s to 86400 s: a number of seconds, or a text such as '10s', '5m', '30d'",
+    ],
+    ['database.preparedStatements', 'no', 'must be true or false'],
+    ['claims', 'admin', 'must be a function'],
+    ['revocation', 'off', 'must be an object of options'],
+  ])('%s %p is answered with its remedy', (path, value, remedy) => {
+    expect(errorOf(withOption(path, value)).faults).toEqual([`${path} ${remedy}`]);
   });
 
   test.each<[fault: string, keys: unknown]>([
@@ -194,8 +247,13 @@ describe('faults', () => {
   });
 
   test('no options at all are faults, not a crash', () => {
+    const demanded = ['accessToken.keys', 'audience', 'issuer', 'refreshToken.keys'];
     for (const input of [undefined, null, 'options', {}]) {
-      expect(errorOf(input).faults.length).toBeGreaterThanOrEqual(4);
+      expect(
+        errorOf(input)
+          .faults.map((fault) => fault.split(' ')[0]!)
+          .toSorted(),
+      ).toEqual(demanded);
     }
   });
 

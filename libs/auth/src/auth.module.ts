@@ -11,11 +11,20 @@ import {
   type AuthModuleExtras,
 } from './auth.module-definition.js';
 import { resolveOptions, ResolvedOptions, warningsFor, type TokenFamilyOptions } from './core/options.js';
-import { AccessTokens, Clock, RefreshTokenStore, RevocationCheck } from './core/ports.js';
+import {
+  AccessTokens,
+  Clock,
+  KeySource,
+  RefreshTokenStore,
+  RevocationCheck,
+  SessionCheck,
+} from './core/ports.js';
 import { RefreshTokenCodec } from './core/refresh-token.js';
-import { AccessGuard } from './http/access.guard.js';
-import { AccessTokenStrategy } from './http/access-token.strategy.js';
-import { AuthErrorFilter } from './http/auth-error.filter.js';
+import { AccessGuard } from './access/access.guard.js';
+import { AccessTokenStrategy } from './access/access-token.strategy.js';
+import { AuthErrorFilter } from './access/auth-error.filter.js';
+import { SocketSessions } from './access/socket-sessions.js';
+import { VerifiedTokens } from './access/verified-tokens.js';
 import { mounted } from './http/mounted.js';
 import { RefreshController } from './http/refresh.controller.js';
 import { RefreshGuard } from './http/refresh.guard.js';
@@ -27,6 +36,7 @@ import { TokenEvents } from './issuer/token-events.js';
 import { TokenService } from './issuer/token.service.js';
 import { AccessTokenSigner } from './jwt/access-token.signer.js';
 import { KeyRing } from './jwt/key-ring.js';
+import { STATIC_KEYS } from './jwt/static-keys.js';
 import { importSigningKeys } from './jwt/signing-keys.js';
 import { AccessTokenVerifier } from './jwt/verification.js';
 import { RevocationFeed } from './revocation/revocation.feed.js';
@@ -101,7 +111,15 @@ const STORE_IN_MEMORY: Provider = {
 };
 
 /** What guards and interceptors of this package need when an application uses them in its own modules. */
-const SHARED_TOKENS = [ResolvedOptions, RevocationCheck, Clock, AccessTokenStrategy];
+const SHARED_TOKENS = [
+  ResolvedOptions,
+  RevocationCheck,
+  SessionCheck,
+  Clock,
+  AccessTokenStrategy,
+  VerifiedTokens,
+  SocketSessions,
+];
 
 const CONFIGURATION = Symbol('Configuration');
 
@@ -117,7 +135,9 @@ function configure(input: TokenFamilyOptions): Configuration {
   const { keys, faults } = importSigningKeys(Array.isArray(inputs) ? inputs : [], algorithm);
   const options = resolveOptions(input, faults);
   for (const warning of warningsFor(options)) new Logger(AuthModule.name).warn(warning);
-  return { options, ring: new KeyRing(options.accessToken.algorithm, keys) };
+  const ring = new KeyRing();
+  ring.replace(keys, keys[0]);
+  return { options, ring };
 }
 
 const PROVIDERS: Provider[] = [
@@ -128,6 +148,7 @@ const PROVIDERS: Provider[] = [
   { provide: CONFIGURATION, inject: [MODULE_OPTIONS_TOKEN], useFactory: configure },
   { provide: ResolvedOptions, inject: [CONFIGURATION], useFactory: ({ options }: Configuration) => options },
   { provide: KeyRing, inject: [CONFIGURATION], useFactory: ({ ring }: Configuration) => ring },
+  { provide: KeySource, useValue: STATIC_KEYS },
   {
     provide: RefreshTokenCodec,
     inject: [ResolvedOptions],
@@ -141,13 +162,19 @@ const PROVIDERS: Provider[] = [
   },
   {
     provide: AccessTokenVerifier,
-    inject: [JwtService, KeyRing, ResolvedOptions, Clock],
-    useFactory: (jwt: JwtService, ring: KeyRing, options: ResolvedOptions, clock: Clock) => {
+    inject: [KeyRing, KeySource, ResolvedOptions, Clock],
+    useFactory: (ring: KeyRing, source: KeySource, options: ResolvedOptions, clock: Clock) => {
       const { issuer, audience, clockTolerance, accessToken } = options;
       const policy = { issuer, audience, clockTolerance, maxLifetime: accessToken.lifetime };
-      return new AccessTokenVerifier(jwt, ring, policy, clock);
+      return new AccessTokenVerifier(ring, source, policy, clock);
     },
   },
+  {
+    provide: VerifiedTokens,
+    inject: [ResolvedOptions],
+    useFactory: ({ accessToken }: ResolvedOptions) => new VerifiedTokens(accessToken.cacheSize),
+  },
+  SocketSessions,
   {
     provide: AccessTokens,
     inject: [AccessTokenSigner, AccessTokenVerifier],
@@ -158,9 +185,8 @@ const PROVIDERS: Provider[] = [
   },
   {
     provide: RevocationCheck,
-    inject: [RefreshTokenStore, ResolvedOptions, Clock],
-    useFactory: (store: RefreshTokenStore, options: ResolvedOptions, clock: Clock) =>
-      new RevocationFeed(store, options, clock),
+    inject: [RefreshTokenStore, KeySource, ResolvedOptions, Clock],
+    useFactory: (...args: ConstructorParameters<typeof RevocationFeed>) => new RevocationFeed(...args),
   },
   TokenEvents,
   {
@@ -205,6 +231,7 @@ const PROVIDERS: Provider[] = [
     ],
     useFactory: (...args: ConstructorParameters<typeof TokenService>) => new TokenService(...args),
   },
+  { provide: SessionCheck, useExisting: TokenService },
   AccessTokenStrategy,
   AccessGuard,
   RefreshGuard,

@@ -1,10 +1,27 @@
 export { AuthModule } from './auth.module.js';
 export type { AuthModuleExtras, RoutesOptions } from './auth.module-definition.js';
 
+export { AccessGuard } from './access/access.guard.js';
+export { AuthErrorFilter } from './access/auth-error.filter.js';
+export { AuthHttpException } from './access/auth-http.exception.js';
+export {
+  CurrentSession,
+  CurrentUser,
+  Fresh,
+  OptionalAuth,
+  Public,
+  RequireScope,
+  Strict,
+} from './access/decorators.js';
+export type { Requirements } from './access/requirements.js';
+export { SocketSessions } from './access/socket-sessions.js';
+
 export type { AccessTokenClaims } from './core/access-token.js';
 export {
   AuthError,
   ConfigError,
+  InsufficientScopeError,
+  InsufficientUserAuthenticationError,
   InvalidGrantError,
   InvalidRequestError,
   InvalidTokenError,
@@ -15,15 +32,20 @@ export {
 export type { AuthErrorCode, WireError } from './core/errors.js';
 export type { TokenEvent, TokenEventType } from './core/events.js';
 export type { Claims, Device, RevocationReason } from './core/family.js';
+export type { SigningKeyState } from './core/key-schedule.js';
 export type { Duration } from './core/lifetime.js';
-export type { CarrierPolicy, SigningAlgorithm, SigningKeyInput, TokenFamilyOptions } from './core/options.js';
+export type {
+  CarrierPolicy,
+  KeyEncryptionKey,
+  ManagedKeysOptions,
+  SigningAlgorithm,
+  SigningKeyInput,
+  TokenFamilyOptions,
+} from './core/options.js';
 export type { ClaimsProvider, ClaimsRequest, TransactionContext } from './core/ports.js';
 export type { RefreshTokenKey } from './core/refresh-token.js';
 
-export { AccessGuard } from './http/access.guard.js';
-export { AuthErrorFilter } from './http/auth-error.filter.js';
-export { AuthHttpException } from './http/auth-http.exception.js';
-export { CurrentSession, CurrentUser, Public, Rotated, TokenResponse } from './http/decorators.js';
+export { Rotated, TokenResponse } from './http/decorators.js';
 export { RefreshGuard } from './http/refresh.guard.js';
 export type { SessionBody } from './http/sessions.controller.js';
 export type { TokenResponseBody } from './http/token-response.interceptor.js';
@@ -35,7 +57,10 @@ export type { TokenPair } from './issuer/token-pair.js';
 export { TokenService } from './issuer/token.service.js';
 export type { IssueOptions, RevokeOptions, RotateOptions } from './issuer/token.service.js';
 
+export { SigningKeyService } from './jwt/signing-key.service.js';
+export type { SigningKeyInfo } from './jwt/signing-key.service.js';
 export { AccessTokenVerifier } from './jwt/verification.js';
 
 export { tokenFamilyMigrations } from './storage/migrations/index.js';
 export { RefreshToken } from './storage/refresh-token.entity.js';
+export { SigningKeyRecord } from './storage/signing-key.entity.js';

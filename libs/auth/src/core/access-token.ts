@@ -10,6 +10,8 @@ export interface AccessTokenClaims extends Claims {
   readonly exp: number;
   /** seconds since the epoch */
   readonly iat: number;
+  /** when the subject logged in, seconds since the epoch; absent where the issuer does not say */
+  readonly auth_time?: number;
   readonly jti: string;
   readonly client_id: string;
   /** the family: one login of the subject */
@@ -38,31 +40,43 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'exp',
   'nbf',
   'iat',
+  'auth_time',
   'jti',
   'client_id',
   'sid',
   'scope',
+  'cnf',
 ]);
 
+/** What a header says about how its token is signed: whose key, and with which algorithm. */
+export interface AccessTokenHeader {
+  readonly alg: string;
+  readonly kid: string;
+}
+
 /**
- * The `kid` of a header that may be believed, once its signature is verified with that key.
+ * The header of a token that may be an access token, if its signature is good under the key of that `kid`, and the key
+ * is one for that `alg`.
  *
  * A header with any member beyond `typ`, `alg` and `kid` is refused: `crit`, `b64`, `zip`, `jwk`, `jku`, `x5c`
  * and `x5u` have nothing to say here, and what is never read cannot be misread.
  *
  * @throws {InvalidTokenError} see RFC 9068 section 4, RFC 8725 section 3
  */
-export function checkHeader(header: unknown, algorithm: string): string {
+export function checkHeader(header: unknown): AccessTokenHeader {
   const { typ, alg, kid, ...rest } = asObject(header);
-  const known = Object.keys(rest).length === 0 && alg === algorithm;
-  if (!known || typeof typ !== 'string' || !TYPES.has(typ.toLowerCase()) || typeof kid !== 'string') {
+  const isTyped = typeof typ === 'string' && TYPES.has(typ.toLowerCase());
+  if (!isTyped || typeof alg !== 'string' || typeof kid !== 'string' || Object.keys(rest).length > 0) {
     throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
   }
-  return kid;
+  return { alg, kid };
 }
 
 /**
  * Every rule about the claims of a token whose signature is good. Strict types: no number in a string.
+ *
+ * A token bound to a key of the client (`cnf`) is refused: nobody here asks for the proof, so as a bearer token it
+ * would be worth as much to a thief. RFC 9449 section 7.2.
  *
  * @param now milliseconds since the epoch on this node's clock
  * @throws {InvalidTokenError} expired is told from otherwise invalid, and nothing more
@@ -71,7 +85,7 @@ export function checkHeader(header: unknown, algorithm: string): string {
 export function checkClaims(payload: unknown, policy: AccessTokenPolicy, now: number): AccessTokenClaims {
   const claims = asObject(payload);
   const seconds = now / 1000;
-  const { exp, iat, nbf } = claims;
+  const { exp, iat, nbf, auth_time: authTime } = claims;
   const wellFormed =
     claims['iss'] === policy.issuer &&
     audienceMatches(claims['aud'], policy.audience) &&
@@ -82,6 +96,8 @@ export function checkClaims(payload: unknown, policy: AccessTokenPolicy, now: nu
     (claims['scope'] === undefined || typeof claims['scope'] === 'string') &&
     isTime(exp) &&
     isTime(iat) &&
+    (authTime === undefined || isTime(authTime)) &&
+    claims['cnf'] === undefined &&
     (nbf === undefined || (isTime(nbf) && nbf <= seconds + policy.clockTolerance)) &&
     iat <= seconds + policy.clockTolerance &&
     exp > iat &&
@@ -96,6 +112,28 @@ export function isExpired(exp: number, policy: AccessTokenPolicy, now: number): 
   return now / 1000 >= exp + policy.clockTolerance;
 }
 
+/**
+ * Whether the login behind a token is recent enough for a route that asks for it; no when the token does not say.
+ *
+ * @param maxAge seconds
+ * @param now milliseconds since the epoch on this node's clock
+ * @see RFC 9470 section 3
+ */
+export function isFresh(
+  { auth_time: authTime }: AccessTokenClaims,
+  maxAge: number,
+  clockTolerance: number,
+  now: number,
+): boolean {
+  return authTime !== undefined && now / 1000 < authTime + maxAge + clockTolerance;
+}
+
+/** Whether a token grants every one of `demanded`; a word grants itself alone. RFC 6749 section 3.3. */
+export function grantsScope({ scope }: AccessTokenClaims, demanded: readonly string[]): boolean {
+  const granted = scope === undefined ? [] : scope.split(' ');
+  return demanded.every((word) => granted.includes(word));
+}
+
 /** What a token of `grant` says: the application's claims first, ours over them. */
 export function buildClaims(
   issued: {
@@ -106,9 +144,10 @@ export function buildClaims(
     sid: string;
     scope: string | null;
     jti: string;
-    /** seconds since the epoch */
+    /** seconds since the epoch, as the two below */
     iat: number;
     exp: number;
+    authTime: number;
   },
   own: Claims,
 ): Record<string, unknown> {
@@ -121,6 +160,7 @@ export function buildClaims(
   claims['aud'] = issued.audience.length === 1 ? issued.audience[0] : issued.audience;
   claims['exp'] = issued.exp;
   claims['iat'] = issued.iat;
+  claims['auth_time'] = issued.authTime;
   claims['jti'] = issued.jti;
   claims['client_id'] = issued.clientId;
   claims['sid'] = issued.sid;
@@ -153,8 +193,9 @@ function isText(value: unknown): value is string {
   );
 }
 
+/** Whole seconds: what RFC 7519 calls a NumericDate may have a fraction, and none of ours has. */
 function isTime(value: unknown): value is number {
-  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** A null prototype and no way to write: one cached principal may be handed to many requests. */

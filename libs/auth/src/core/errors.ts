@@ -22,6 +22,11 @@ export type AuthErrorCode =
   | 'ERR_ACCESS_TOKEN_EXPIRED'
   | 'ERR_ACCESS_TOKEN_REVOKED'
   | 'ERR_CONTEXT_UNKNOWN'
+  | 'ERR_SCOPE_INSUFFICIENT'
+  | 'ERR_AUTHENTICATION_TOO_OLD'
+  | 'ERR_SIGNING_KEY_UNAVAILABLE'
+  | 'ERR_VERIFICATION_KEYS_UNAVAILABLE'
+  | 'ERR_SESSION_CHECK_UNAVAILABLE'
   | 'ERR_REFRESH_TOKEN_KEY_UNKNOWN'
   | 'ERR_STORE_UNAVAILABLE'
   | 'ERR_STORE_CONTENDED'
@@ -34,6 +39,8 @@ export type WireError =
   | 'invalid_request'
   | 'invalid_grant'
   | 'invalid_token'
+  | 'insufficient_scope'
+  | 'insufficient_user_authentication'
   | 'session_mismatch'
   | 'not_found'
   | 'temporarily_unavailable'
@@ -130,6 +137,32 @@ export class InvalidTokenError extends AuthError {
       code === 'ERR_ACCESS_TOKEN_EXPIRED' ? 'The access token expired' : 'The access token is invalid',
       options,
     );
+  }
+}
+
+/** The access token is good, and does not grant what the route demands: another one of this session will not either. */
+export class InsufficientScopeError extends AuthError {
+  readonly error = 'insufficient_scope';
+  readonly status = 403;
+
+  /** @param scope everything the route demands, space-separated */
+  constructor(readonly scope: string) {
+    super('ERR_SCOPE_INSUFFICIENT', 'The access token does not grant the scope this demands');
+  }
+}
+
+/**
+ * The access token is good, and the login behind it too long ago for what the route does: log in again.
+ *
+ * @see RFC 9470 section 3
+ */
+export class InsufficientUserAuthenticationError extends AuthError {
+  readonly error = 'insufficient_user_authentication';
+  readonly status = 401;
+
+  /** @param maxAge seconds the login may lie back */
+  constructor(readonly maxAge: number) {
+    super('ERR_AUTHENTICATION_TOO_OLD', 'A more recent authentication is required');
   }
 }
 

@@ -35,7 +35,7 @@ export type Device = Readonly<Record<string, string | number | boolean | null>>;
 /** What an answer needs of a family, whichever path allowed it. */
 export type Grant = Pick<
   Family,
-  'familyId' | 'subject' | 'clientId' | 'scope' | 'claims' | 'idleExpiresAt' | 'expiresAt'
+  'familyId' | 'subject' | 'clientId' | 'scope' | 'claims' | 'issuedAt' | 'idleExpiresAt' | 'expiresAt'
 >;
 
 export type RevocationReason = 'logout' | 'reuse' | 'subject_refused' | 'administrative';

@@ -1,6 +1,7 @@
 import type { AccessTokenClaims } from './access-token.js';
 import type { TokenEvent } from './events.js';
 import type { Claims, Device, Family, Grant, RevocationReason } from './family.js';
+import type { KeyStep, NewSigningKey, StoredSigningKey } from './key-schedule.js';
 import type { RefreshTokenParts } from './refresh-token.js';
 
 /**
@@ -76,6 +77,35 @@ export interface RefreshTokenStore {
 }
 export const RefreshTokenStore = Symbol('RefreshTokenStore');
 
+/** The keys at one moment of the store's clock, in the order they were published. */
+export interface SigningKeys extends Stamped {
+  readonly keys: readonly StoredSigningKey[];
+}
+
+/**
+ * Where the keys that sign access tokens are kept, when the application does not give them itself.
+ *
+ * Each method throws UnavailableError when the store is busy or broken, or did not answer in time: what it was
+ * asked to do may then have happened or not.
+ */
+export interface SigningKeyStore {
+  load(): Promise<SigningKeys>;
+  /**
+   * Makes the changes `decide` asks for, as one. All nodes are serialised: each decides on what the one before it
+   * left, so exactly one key is active however many change keys at the same instant.
+   *
+   * @param candidate the key a `publish` step adds, made before: making one takes long. Without it, or when the
+   * store has it already, such a step does nothing.
+   * @param decide pure, and called once, under the lock
+   * @returns the keys as they are then
+   */
+  change(
+    candidate: NewSigningKey | null,
+    decide: (keys: readonly StoredSigningKey[], now: number) => readonly KeyStep[],
+  ): Promise<SigningKeys>;
+}
+export const SigningKeyStore = Symbol('SigningKeyStore');
+
 export interface ClaimsRequest {
   readonly subject: string;
   readonly clientId: string;
@@ -100,12 +130,28 @@ export interface TokenEventSink {
 
 /** Tells whether a session has been revoked; asked for every request, so synchronous. */
 export interface RevocationCheck {
-  /** @throws {UnavailableError} the answer would be too old to be trusted */
-  isRevoked(sid: string): boolean;
+  /**
+   * @param now milliseconds since the epoch on this node's clock
+   * @throws {UnavailableError} the answer would be too old to be trusted
+   */
+  isRevoked(sid: string, now: number): boolean;
   /** Learns of a revocation made by this node, ahead of the feed. */
   learn(sids: readonly string[]): void;
+  /**
+   * Tells `listener` of every session this node learns to be revoked, once.
+   *
+   * @returns a function that ends the telling
+   */
+  onRevoked(listener: (sids: readonly string[]) => void): () => void;
 }
 export const RevocationCheck = Symbol('RevocationCheck');
+
+/** Asks the database whether a session lives, for routes that must not rely on what a node has learned. */
+export interface SessionCheck {
+  /** @throws {UnavailableError} the database did not answer in time */
+  isAlive(sid: string): Promise<boolean>;
+}
+export const SessionCheck = Symbol('SessionCheck');
 
 /** Makes and reads access tokens. */
 export interface AccessTokens {
@@ -115,10 +161,31 @@ export interface AccessTokens {
    * @returns `expiresIn` in seconds
    */
   sign(grant: Grant, own: Claims, now: number): { accessToken: string; expiresIn: number };
-  /** @throws {InvalidTokenError} whatever is wrong with it; revocation is not asked */
-  verify(token: string): AccessTokenClaims;
+  /**
+   * @throws {InvalidTokenError} whatever is wrong with it; revocation is not asked
+   * @throws {UnavailableError} there is no telling which keys are good
+   */
+  verify(token: string): Promise<AccessTokenClaims>;
 }
 export const AccessTokens = Symbol('AccessTokens');
+
+/** Where the keys of a ring come from, when they are not all given at start. */
+export interface KeySource {
+  /**
+   * Reads the keys anew and replaces the ring's if they have changed.
+   *
+   * @throws {UnavailableError} they cannot be read now; what was known stays known
+   */
+  refresh(): Promise<void>;
+  /**
+   * As `refresh`, because a token names a key the ring does not know. A flood of unknown names costs one reading per
+   * cool-down, and callers that come together share it.
+   *
+   * @throws {UnavailableError} there is no telling which keys are good
+   */
+  seek(): Promise<void>;
+}
+export const KeySource = Symbol('KeySource');
 
 /** This node's clock: wall time for access tokens, monotonic time for waiting; both in milliseconds. */
 export interface Clock {

@@ -1,7 +1,7 @@
 import { InvalidRequestError, InvalidTokenError } from '../core/errors.js';
 import type { CarrierPolicy } from '../core/options.js';
 import { readCookie } from './cookie.js';
-import type { HttpRequest } from './http-request.js';
+import type { HttpRequest } from '../access/http-request.js';
 
 export type Carrier = 'body' | 'cookie';
 

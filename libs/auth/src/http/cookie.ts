@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { InvalidRequestError } from '../core/errors.js';
-import type { HttpRequest } from './http-request.js';
+import type { HttpRequest } from '../access/http-request.js';
 
 /** `__Host-`: set over TLS by this very host, for all of it, and out of reach of its siblings (RFC 6265bis 4.1.3). */
 const COOKIE_NAME = '__Host-refresh_token';

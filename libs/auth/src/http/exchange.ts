@@ -1,6 +1,6 @@
 import type { TokenPair } from '../issuer/token-pair.js';
 import type { PresentedToken } from './carriers.js';
-import type { HttpRequest } from './http-request.js';
+import type { HttpRequest } from '../access/http-request.js';
 
 /*
  * What one request has come to, kept beside it instead of on it: nothing an application could overwrite, and

@@ -1,15 +1,17 @@
 import { Controller, HttpCode, Inject, Post, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { Public } from '../access/decorators.js';
+import { UnavailableError } from '../core/errors.js';
 import { ResolvedOptions } from '../core/options.js';
 import { TokenService } from '../issuer/token.service.js';
 import type { TokenPair } from '../issuer/token-pair.js';
 import { AccessTokenVerifier } from '../jwt/verification.js';
-import { AuthErrorFilter } from './auth-error.filter.js';
-import { carriesBearerToken, readBearerToken } from './bearer.js';
+import { AuthErrorFilter } from '../access/auth-error.filter.js';
+import { carriesBearerToken, readBearerToken } from '../access/bearer.js';
 import { findRefreshToken, readRefreshToken } from './carriers.js';
 import { CLEARED_COOKIE } from './cookie.js';
-import { Public, Rotated, TokenResponse } from './decorators.js';
-import type { HttpRequest } from './http-request.js';
+import { Rotated, TokenResponse } from './decorators.js';
+import type { HttpRequest } from '../access/http-request.js';
 import { RefreshGuard } from './refresh.guard.js';
 
 @Public()
@@ -53,9 +55,9 @@ export class RefreshController {
   async #endByAccessToken(request: HttpRequest, isAlone: boolean): Promise<void> {
     let sid: string;
     try {
-      ({ sid } = this.verifier.verify(readBearerToken(request)));
+      ({ sid } = await this.verifier.verify(readBearerToken(request)));
     } catch (error) {
-      if (isAlone) throw error;
+      if (isAlone || error instanceof UnavailableError) throw error;
       return;
     }
     await this.tokens.revoke(sid);

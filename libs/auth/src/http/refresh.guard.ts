@@ -1,12 +1,14 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { InvalidTokenError } from '../core/errors.js';
+import { HttpAdapterHost } from '@nestjs/core';
+import { InvalidGrantError, InvalidTokenError, type AuthErrorCode } from '../core/errors.js';
 import { ResolvedOptions } from '../core/options.js';
 import { Clock } from '../core/ports.js';
 import { TokenService } from '../issuer/token.service.js';
-import { asHttpException } from './auth-http.exception.js';
+import { asHttpException } from '../access/auth-http.exception.js';
 import { readRefreshToken } from './carriers.js';
-import { rememberPresented, rememberRotation } from './exchange.js';
-import { httpRequest } from './http-request.js';
+import { CLEARED_COOKIE } from './cookie.js';
+import { presentedBy, rememberPresented, rememberRotation } from './exchange.js';
+import { httpRequest } from '../access/http-request.js';
 
 /**
  * A refresh guard that lets you through has already rotated: spending is authenticating. `@Rotated()` is the new
@@ -18,6 +20,7 @@ import { httpRequest } from './http-request.js';
 export class RefreshGuard implements CanActivate {
   constructor(
     private readonly tokens: TokenService,
+    private readonly adapterHost: HttpAdapterHost,
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
@@ -36,7 +39,22 @@ export class RefreshGuard implements CanActivate {
       rememberRotation(request, await this.tokens.rotate(presented.token, { ...presented, receivedAt }));
       return true;
     } catch (error) {
+      this.#clearCookie(context, error);
       throw asHttpException(error);
     }
   }
+
+  /** The token in it is of no use any more, and would be sent for as long as it stays. */
+  #clearCookie(context: ExecutionContext, error: unknown): void {
+    if (!isDefiniteEnd(error) || presentedBy(httpRequest(context))?.carrier !== 'cookie') return;
+    const response = context.switchToHttp().getResponse<object>();
+    this.adapterHost.httpAdapter.appendHeader(response, 'Set-Cookie', CLEARED_COOKIE);
+  }
+}
+
+const FAMILY_LIVES = new Set<AuthErrorCode>(['ERR_REFRESH_TOKEN_CLIENT_MISMATCH', 'ERR_REFRESH_TOKEN_AHEAD']);
+
+/** Only that takes the cookie away: busy, broken, malformed or sent by the wrong client must not log anybody out. */
+function isDefiniteEnd(error: unknown): boolean {
+  return error instanceof InvalidGrantError && !FAMILY_LIVES.has(error.code);
 }

@@ -9,14 +9,14 @@ import {
   UseFilters,
   UseGuards,
 } from '@nestjs/common';
+import { CurrentUser } from '../access/decorators.js';
 import type { AccessTokenClaims } from '../core/access-token.js';
 import { InvalidRequestError, SessionUnknownError } from '../core/errors.js';
 import type { Device } from '../core/family.js';
 import type { Session } from '../issuer/session.js';
 import { TokenService } from '../issuer/token.service.js';
-import { AccessGuard } from './access.guard.js';
-import { AuthErrorFilter } from './auth-error.filter.js';
-import { CurrentUser } from './decorators.js';
+import { AccessGuard } from '../access/access.guard.js';
+import { AuthErrorFilter } from '../access/auth-error.filter.js';
 
 export interface SessionBody {
   readonly sid: string;

@@ -9,11 +9,11 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { catchError, map, type Observable } from 'rxjs';
 import { ResolvedOptions } from '../core/options.js';
 import type { TokenPair } from '../issuer/token-pair.js';
-import { asHttpException } from './auth-http.exception.js';
+import { asHttpException } from '../access/auth-http.exception.js';
 import { carrierOf, type Carrier } from './carriers.js';
 import { writeCookie } from './cookie.js';
 import { presentedBy } from './exchange.js';
-import { httpRequest } from './http-request.js';
+import { httpRequest } from '../access/http-request.js';
 
 /** The wire form of a `TokenPair`, RFC 6749 section 5.1. With the cookie carrier `refresh_token` is absent. */
 export interface TokenResponseBody {

@@ -30,18 +30,19 @@ export async function introspectAccessToken(
   accessTokens: AccessTokens,
   lookAt: (sid: string) => Promise<Look>,
 ): Promise<Introspection> {
-  const claims = verifyOrNull(token, accessTokens);
+  const claims = await verifyOrNull(token, accessTokens);
   if (!claims || !isAlive(await lookAt(claims.sid))) return INACTIVE;
   return { ...claims, active: true, token_type: 'access_token' };
 }
 
-function isAlive({ family, now }: Look): boolean {
+/** Neither ended nor expired, at the moment the database was asked. */
+export function isAlive({ family, now }: Look): boolean {
   return family !== null && family.revokedAt === null && now < family.expiresAt && now < family.idleExpiresAt;
 }
 
-function verifyOrNull(token: string, accessTokens: AccessTokens): AccessTokenClaims | null {
+async function verifyOrNull(token: string, accessTokens: AccessTokens): Promise<AccessTokenClaims | null> {
   try {
-    return accessTokens.verify(token);
+    return await accessTokens.verify(token);
   } catch (error) {
     if (error instanceof InvalidTokenError) return null;
     throw error;

@@ -13,6 +13,7 @@ import type {
   RefreshTokenStore,
   RevocationCheck,
   RevokedFamily,
+  SessionCheck,
   Stamped,
   TokenEventSink,
   TransactionContext,
@@ -20,7 +21,12 @@ import type {
 import { sha256, type RefreshTokenCodec, type RefreshTokenParts } from '../core/refresh-token.js';
 import { isUuid } from '../core/uuid.js';
 import { isClaims, MAX_CLAIMS_BYTES, type ClaimsSource } from './claims.source.js';
-import { introspectAccessToken, introspectRefreshToken, type Introspection } from './introspection.js';
+import {
+  introspectAccessToken,
+  introspectRefreshToken,
+  isAlive,
+  type Introspection,
+} from './introspection.js';
 import type { Rotator } from './rotator.js';
 import { toSession, type Session } from './session.js';
 import type { TokenPair } from './token-pair.js';
@@ -60,7 +66,7 @@ const MAX_SESSIONS_LISTED = 1000;
 const MAX_SCOPE_LENGTH = 512;
 
 /** Logins, refreshes, ends: everything the application does with token families. */
-export class TokenService {
+export class TokenService implements SessionCheck {
   constructor(
     private readonly store: RefreshTokenStore,
     private readonly codec: RefreshTokenCodec,
@@ -201,6 +207,15 @@ export class TokenService {
   async sessions(subject: string): Promise<Session[]> {
     const { families } = await this.store.sessions(subject, MAX_SESSIONS_LISTED);
     return families.map((family) => toSession(family, this.options.refreshToken.idleLifetime));
+  }
+
+  /**
+   * Says whether a session lives, asking the database: it is neither revoked nor expired.
+   *
+   * @throws {UnavailableError} the database did not answer in time
+   */
+  async isAlive(sid: string): Promise<boolean> {
+    return isUuid(sid) && isAlive(await this.store.look(sid));
   }
 
   /**

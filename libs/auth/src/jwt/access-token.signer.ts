@@ -32,7 +32,7 @@ export class AccessTokenSigner {
    */
   sign(grant: Grant, own: Claims, now: number): SignedAccessToken {
     const { issuer, audience, accessToken } = this.options;
-    const { kid, privateKey } = this.ring.active;
+    const { kid, algorithm, privateKey } = this.ring.active;
     const iat = Math.floor(now / 1000);
     const lifetime = jitteredLifetime(
       accessToken.lifetime,
@@ -51,13 +51,14 @@ export class AccessTokenSigner {
         jti: randomUUID(),
         iat,
         exp,
+        authTime: Math.floor(grant.issuedAt / 1000),
       },
       own,
     );
-    const header = { typ: 'at+jwt', alg: this.ring.algorithm, kid };
+    const header = { typ: 'at+jwt', alg: algorithm, kid };
     const token = this.jwt.sign(claims, {
       privateKey: privateKey as never,
-      algorithm: this.ring.algorithm,
+      algorithm,
       header,
     });
     return { accessToken: token, expiresIn: exp - iat };

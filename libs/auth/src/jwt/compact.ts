@@ -1,4 +1,16 @@
+import { isUtf8 } from 'node:buffer';
 import { InvalidTokenError } from '../core/errors.js';
+import { hasOneOfEach } from './json-members.js';
+
+/** A compact JWS taken apart: nothing of it is verified yet. */
+export interface CompactToken {
+  /** base64url, as it stands in the token */
+  readonly header: string;
+  /** what the signature is over, `header.payload` */
+  readonly signed: string;
+  readonly payload: string;
+  readonly signature: string;
+}
 
 /** 8 KiB bounds what a stranger can make us parse; a header of ours has about 100 bytes. */
 const MAX_TOKEN_LENGTH = 8192;
@@ -6,26 +18,47 @@ const MAX_HEADER_LENGTH = 1024;
 const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
- * Reads the header of a compact JWS that has one spelling only: three segments of base64url without padding,
- * foreign characters or slack bits. The libraries below accept several spellings of one token.
+ * Takes a compact JWS apart that has one spelling only: three segments of base64url without padding, foreign
+ * characters or slack bits. JWT libraries accept several spellings of one token.
  *
  * Not yet true at this point: that anybody signed it.
  *
  * @throws {InvalidTokenError} not such a text
  * @see RFC 7515 section 7.1, RFC 8725 section 3.10
  */
-export function readCompactHeader(token: string): unknown {
-  if (token.length > MAX_TOKEN_LENGTH || !SHAPE.test(token))
-    throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
-  const segments = token.split('.');
-  if (segments[0]!.length > MAX_HEADER_LENGTH || !segments.every(isCanonical)) {
-    throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
+export function splitCompact(token: string): CompactToken {
+  if (token.length > MAX_TOKEN_LENGTH || !SHAPE.test(token)) throw invalid();
+  const first = token.indexOf('.');
+  const second = token.lastIndexOf('.');
+  const header = token.slice(0, first);
+  const payload = token.slice(first + 1, second);
+  const signature = token.slice(second + 1);
+  if (first > MAX_HEADER_LENGTH || !isCanonical(header) || !isCanonical(payload) || !isCanonical(signature)) {
+    throw invalid();
   }
+  return { header, signed: token.slice(0, second), payload, signature };
+}
+
+/**
+ * Reads a segment as JSON in UTF-8, each member once: a byte-order mark, a byte that is no UTF-8 or a second `sub`
+ * is an error, where the parsers below would drop, replace or choose.
+ *
+ * @throws {InvalidTokenError} anything else
+ * @see RFC 7519 section 4, RFC 8259 section 8.1
+ */
+export function readSegment(segment: string): unknown {
+  const bytes = Buffer.from(segment, 'base64url');
+  if (!isUtf8(bytes)) throw invalid();
+  const text = bytes.toString();
+  let value: unknown;
   try {
-    return JSON.parse(decodeUtf8(segments[0]!));
-  } catch (cause) {
-    throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID', { cause });
+    value = JSON.parse(text);
+  } catch {
+    // The parser's reason quotes the text, so it is not kept.
+    throw invalid();
   }
+  if (!hasOneOfEach(value, text)) throw invalid();
+  return value;
 }
 
 const LAST_CHARACTERS = ['', '', 'AQgw', 'AEIMQUYcgkosw048'] as const;
@@ -36,7 +69,6 @@ function isCanonical(segment: string): boolean {
   return rest === 0 || (rest !== 1 && LAST_CHARACTERS[rest]!.includes(segment.at(-1)!));
 }
 
-/** A byte-order mark or a byte that is no UTF-8 is an error, where `toString()` would drop or replace it. */
-function decodeUtf8(segment: string): string {
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(segment, 'base64url'));
+function invalid(): InvalidTokenError {
+  return new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
 }

@@ -1,15 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, createSecretKey, KeyObject } from 'node:crypto';
 import type { JsonWebKey } from 'node:crypto';
 import type { SigningAlgorithm, SigningKeyInput } from '../core/options.js';
-
-/** One key of the ring, imported once: handing over PEM or text would import it again for every token. */
-export interface SigningKey {
-  /** RFC 7638 thumbprint of the public part; for HS256, a hash of the secret under a prefix of its own */
-  readonly kid: string;
-  /** null for a key that only verifies */
-  readonly privateKey: KeyObject | null;
-  readonly publicKey: KeyObject;
-}
+import type { SigningKey } from './key-ring.js';
 
 const MIN_RSA_BITS = 2048;
 const RSA_EXPONENT = 65537n;
@@ -29,7 +21,7 @@ export function importSigningKeys(
   for (const [index, input] of inputs.entries()) {
     const path = `accessToken.keys[${index}]`;
     try {
-      const key = algorithm === 'HS256' ? importSecret(input) : importKeyPair(input);
+      const key = algorithm === 'HS256' ? importSecret(input) : importKeyPair(input, algorithm);
       const fault =
         faultOf(key, algorithm) ??
         (index === 0 && !key.privateKey ? 'must be a private key: the first one signs' : null);
@@ -57,11 +49,12 @@ function remedyFor(input: SigningKeyInput | undefined, algorithm: SigningAlgorit
   return `cannot be read: give ${form} for ${algorithm}`;
 }
 
-function importKeyPair(input: SigningKeyInput): SigningKey {
+/** Each key is imported once: handing over PEM or text would import it again for every token. */
+function importKeyPair(input: SigningKeyInput, algorithm: SigningAlgorithm): SigningKey {
   const imported = asKeyObject(input);
   const privateKey = imported.type === 'private' ? imported : null;
   const publicKey = privateKey ? createPublicKey(privateKey) : imported;
-  return { kid: thumbprint(publicKey), privateKey, publicKey };
+  return { kid: thumbprint(publicKey), algorithm, privateKey, publicKey };
 }
 
 function asKeyObject(input: SigningKeyInput): KeyObject {
@@ -77,7 +70,7 @@ function asKeyObject(input: SigningKeyInput): KeyObject {
 function importSecret(input: SigningKeyInput): SigningKey {
   const secret = input instanceof KeyObject ? input : createSecretKey(secretBytes(input));
   const kid = createHash('sha256').update('token-family kid').update(secret.export()).digest('base64url');
-  return { kid, privateKey: secret, publicKey: secret };
+  return { kid, algorithm: 'HS256', privateKey: secret, publicKey: secret };
 }
 
 /** A PEM is refused: as a secret, a public key would let everybody sign. */
@@ -89,7 +82,11 @@ function secretBytes(input: SigningKeyInput): Uint8Array {
   throw new TypeError('No secret');
 }
 
-function faultOf({ publicKey }: SigningKey, algorithm: SigningAlgorithm): string | null {
+/** What speaks against using a key for an algorithm; null when nothing does. */
+export function faultOf(
+  { publicKey }: Pick<SigningKey, 'publicKey'>,
+  algorithm: SigningAlgorithm,
+): string | null {
   const details = publicKey.asymmetricKeyDetails;
   switch (algorithm) {
     case 'ES256':
@@ -108,7 +105,7 @@ function faultOf({ publicKey }: SigningKey, algorithm: SigningAlgorithm): string
 }
 
 /** RFC 7638: SHA-256 over the required members of the public JWK, in lexicographic order. */
-function thumbprint(publicKey: KeyObject): string {
+export function thumbprint(publicKey: KeyObject): string {
   const { kty, crv, x, y, e, n } = publicKey.export({ format: 'jwk' });
   const members = kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y };
   return createHash('sha256').update(JSON.stringify(members)).digest('base64url');

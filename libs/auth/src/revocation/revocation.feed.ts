@@ -1,10 +1,11 @@
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigError, UnavailableError } from '../core/errors.js';
 import type { ResolvedOptions } from '../core/options.js';
-import type { Clock, RefreshTokenStore, RevocationCheck } from '../core/ports.js';
+import type { Clock, KeySource, RefreshTokenStore, RevocationCheck } from '../core/ports.js';
 import { RevokedSessions } from './revoked-sessions.js';
 
 type Source = Pick<RefreshTokenStore, 'revokedWithin'>;
+type Listener = (sids: readonly string[]) => void;
 
 /** A time stamp can be older than its commit by as long as a transaction may take. */
 const OVERLAP = 60_000;
@@ -12,7 +13,7 @@ const HOUR = 3_600_000;
 const MARGIN = 60_000;
 
 /**
- * Keeps this node's knowledge of revoked sessions: loads it before the application serves, polls for news, and
+ * Keeps this node's knowledge of what has been revoked, sessions and signing keys alike: loads it before the application serves, polls for news, and
  * knows how old its knowledge is.
  *
  * Plain re-reading is the whole method: a short overlap at every poll, the whole window every `maxStaleness`. It
@@ -21,6 +22,7 @@ const MARGIN = 60_000;
 export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger(RevocationFeed.name);
   readonly #revoked: RevokedSessions;
+  readonly #listeners = new Set<Listener>();
   readonly #wholeWindow: number;
   #confirmed: { monotonic: number; wall: number } | null = null;
   #readWholeAt = -Infinity;
@@ -30,6 +32,7 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   constructor(
     private readonly source: Source,
+    private readonly keys: Pick<KeySource, 'refresh'>,
     private readonly options: Pick<ResolvedOptions, 'revocation' | 'accessToken' | 'clockTolerance'>,
     private readonly clock: Clock,
   ) {
@@ -56,25 +59,29 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
     clearTimeout(this.#timer);
   }
 
-  isRevoked(sid: string): boolean {
-    if (
-      this.options.revocation.onStale === 'refuse' &&
-      this.staleness() > this.options.revocation.maxStaleness
-    ) {
+  isRevoked(sid: string, now: number): boolean {
+    const { onStale, maxStaleness } = this.options.revocation;
+    if (onStale === 'refuse' && this.staleness(now) > maxStaleness) {
       throw new UnavailableError('ERR_REVOCATIONS_STALE');
     }
     return this.#revoked.has(sid);
   }
 
   learn(sids: readonly string[]): void {
-    this.#revoked.learn(sids, this.clock.monotonic());
+    const news = this.#revoked.learn(sids, this.clock.monotonic());
+    if (news.length > 0) for (const tell of this.#listeners) tell(news);
+  }
+
+  onRevoked(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Seconds since this node's knowledge was last confirmed, on whichever clock says more; a process may have slept. */
-  staleness(): number {
+  staleness(now = this.clock.now()): number {
     if (!this.#confirmed) return Infinity;
     const { monotonic, wall } = this.#confirmed;
-    return Math.max(this.clock.monotonic() - monotonic, this.clock.now() - wall) / 1000;
+    return Math.max(this.clock.monotonic() - monotonic, now - wall) / 1000;
   }
 
   /**
@@ -86,13 +93,12 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
     const asked = { monotonic: this.clock.monotonic(), wall: this.clock.now() };
     const isWhole = asked.monotonic - this.#readWholeAt >= this.options.revocation.maxStaleness * 1000;
     const window = isWhole ? this.#wholeWindow : this.staleness() * 1000 + OVERLAP;
-    const { sessions } = await this.source.revokedWithin(Math.min(window, this.#wholeWindow));
-    const learned = this.clock.monotonic();
-    this.#revoked.learn(
-      sessions.map(({ sid }) => sid),
-      learned,
-    );
-    this.#revoked.forgetUntil(learned);
+    const [{ sessions }] = await Promise.all([
+      this.source.revokedWithin(Math.min(window, this.#wholeWindow)),
+      this.keys.refresh(),
+    ]);
+    this.learn(sessions.map(({ sid }) => sid));
+    this.#revoked.forgetUntil(this.clock.monotonic());
     this.#confirmed = asked;
     if (isWhole) this.#readWholeAt = asked.monotonic;
   }

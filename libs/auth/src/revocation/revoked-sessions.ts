@@ -13,11 +13,14 @@ export class RevokedSessions {
     return this.#forgetAt.has(sid);
   }
 
-  /** @param now milliseconds on a monotonic clock */
-  learn(sids: Iterable<string>, now: number): void {
-    for (const sid of sids) {
-      if (!this.#forgetAt.has(sid)) this.#forgetAt.set(sid, now + this.keep);
-    }
+  /**
+   * @param now milliseconds on a monotonic clock
+   * @returns those that were not known yet
+   */
+  learn(sids: readonly string[], now: number): readonly string[] {
+    const news = sids.filter((sid) => !this.#forgetAt.has(sid));
+    for (const sid of news) this.#forgetAt.set(sid, now + this.keep);
+    return news;
   }
 
   forgetUntil(now: number): void {

@@ -1,3 +1,4 @@
+import { UnavailableError } from '../core/errors.js';
 import type { Family, Grant, RevocationReason } from '../core/family.js';
 import type { Stamped } from '../core/ports.js';
 
@@ -10,7 +11,7 @@ export type Row = readonly (string | null)[];
  * @param idleLifetime seconds, as the statement that made the row slid it
  */
 export function readGrant(row: Row, familyId: string, idleLifetime: number): Grant & Stamped {
-  const [subject, clientId, scope, claims, end, time] = row;
+  const [subject, clientId, scope, claims, login, end, time] = row;
   const expiresAt = Number(end);
   const now = Number(time);
   return {
@@ -19,10 +20,22 @@ export function readGrant(row: Row, familyId: string, idleLifetime: number): Gra
     clientId: clientId!,
     scope: scope!,
     claims: readJson(claims),
+    issuedAt: Number(login),
     idleExpiresAt: Math.min(now + idleLifetime * 1000, expiresAt),
     expiresAt,
     now,
   };
+}
+
+/**
+ * The time in the first column of a reading; the second tells whether a standby answered. That may lack the last
+ * commits, and a verdict on old facts could end a family that is well, or have two keys active.
+ */
+export function primaryTime(row: Row): number {
+  if (row[1] === 't') {
+    throw new UnavailableError('ERR_STORE_UNAVAILABLE', { cause: new Error('The database is a standby') });
+  }
+  return Number(row[0]);
 }
 
 /** Reads the columns of FAMILY (statements.ts) from `offset` on; null where the outer join found no row. */

@@ -11,7 +11,7 @@ export interface Statement {
  * 2255, and jsonb as text: so no type parser and no DateStyle that an application has set can change them.
  * clock_timestamp(), never now(): a statement that waited for a lock must judge by the time it got it.
  */
-const ms = (time: string) => `(extract(epoch from ${time}) * 1000)::float8`;
+export const ms = (time: string) => `(extract(epoch from ${time}) * 1000)::float8`;
 
 /** Named, because a login inside the application's transaction gets its row as an object. */
 const GRANT = [
@@ -19,6 +19,7 @@ const GRANT = [
   'client_id',
   'scope',
   'claims::text as claims',
+  `${ms('issued_at')} as issued_at`,
   `${ms('expires_at')} as expires_at`,
 ].join(', ');
 

@@ -1,5 +1,10 @@
 import { HttpException } from '@nestjs/common';
-import { AuthError, InvalidTokenError } from '../core/errors.js';
+import {
+  AuthError,
+  InsufficientScopeError,
+  InsufficientUserAuthenticationError,
+  InvalidTokenError,
+} from '../core/errors.js';
 
 /**
  * An AuthError in Nest's own shape, thrown by the guards and the interceptor: a catch-all filter of the
@@ -21,7 +26,11 @@ export function isMissingToken(error: AuthError): boolean {
   return error instanceof InvalidTokenError && error.code === 'ERR_TOKEN_MISSING';
 }
 
-function bodyFor(error: AuthError): Record<string, unknown> {
+/** What a client is told, in every kind of context. */
+export function bodyFor(error: AuthError): Record<string, unknown> {
   if (isMissingToken(error)) return { error: 'unauthorized', error_description: 'No token was sent' };
-  return { error: error.error, error_description: error.message };
+  const body = { error: error.error, error_description: error.message };
+  if (error instanceof InsufficientScopeError) return { ...body, scope: error.scope };
+  if (error instanceof InsufficientUserAuthenticationError) return { ...body, max_age: error.maxAge };
+  return body;
 }

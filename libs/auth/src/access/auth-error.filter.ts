@@ -1,0 +1,55 @@
+import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { throwError, type Observable } from 'rxjs';
+import { AuthError, UnavailableError } from '../core/errors.js';
+import { AuthHttpException } from './auth-http.exception.js';
+import { challengeFor } from './challenge.js';
+
+/**
+ * The one place where errors become answers. The wire tells a client what to do; the log tells an operator what
+ * happened.
+ *
+ * @see RFC 6749 section 5.2, RFC 6750 section 3
+ */
+@Catch(AuthError, AuthHttpException)
+export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpException> {
+  readonly #logger = new Logger('AuthError');
+
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
+
+  catch(thrown: AuthError | AuthHttpException, host: ArgumentsHost): Observable<never> | undefined {
+    const exception = thrown instanceof AuthHttpException ? thrown : new AuthHttpException(thrown);
+    this.#log(exception.reason);
+    switch (host.getType<string>()) {
+      case 'http':
+        this.#answer(exception, host.switchToHttp().getResponse<object>());
+        return undefined;
+      case 'rpc':
+        // What a microservice hands to its client: an object, as an Error would arrive without its members.
+        return throwError(() => ({ status: exception.getStatus(), ...(exception.getResponse() as object) }));
+      default:
+        throw exception;
+    }
+  }
+
+  #answer(exception: AuthHttpException, response: object): void {
+    const { httpAdapter } = this.adapterHost;
+    for (const [name, value] of headersFor(exception.reason)) httpAdapter.setHeader(response, name, value);
+    httpAdapter.reply(response, exception.getResponse(), exception.getStatus());
+  }
+
+  #log(error: AuthError): void {
+    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    // A stranger can ask for a key nobody has; that must not fill a log of errors.
+    const isOutage = error instanceof UnavailableError && error.code !== 'ERR_REFRESH_TOKEN_KEY_UNKNOWN';
+    if (isOutage) this.#logger.error(error.code + cause);
+    else this.#logger.debug(error.code);
+  }
+}
+
+function* headersFor(error: AuthError): Generator<[string, string]> {
+  yield ['Cache-Control', 'no-store'];
+  const challenge = challengeFor(error);
+  if (challenge !== null) yield ['WWW-Authenticate', challenge];
+  if (error instanceof UnavailableError) yield ['Retry-After', String(error.retryAfter)];
+}

@@ -1,0 +1,92 @@
+import { InvalidRequestError, InvalidTokenError } from '../core/errors.js';
+import type { HttpRequest } from './http-request.js';
+
+const SCHEME = /^Bearer(?: |$)/i;
+const CREDENTIALS = /^Bearer [A-Za-z0-9\-._~+/]+=*$/i;
+const IN_QUERY = /[?&]access_token=/;
+
+/**
+ * The credentials of the Authorization header, the only place an access token is taken from; null where the scheme is
+ * not Bearer.
+ *
+ * Not yet true at this point: that there is a token in them, see `assertWellFormed`.
+ *
+ * @throws {InvalidRequestError} a token was sent twice, whichever way: two parties could each believe another one
+ * @see RFC 6750 section 2
+ */
+export function readCredentials(request: HttpRequest): string | null {
+  const { authorization } = request.headers;
+  if (typeof authorization !== 'string' || !usesBearer(authorization)) return null;
+  if (isSentTwice(request)) {
+    throw new InvalidRequestError('ERR_TOKEN_SENT_TWICE', 'The access token was sent more than once');
+  }
+  return authorization;
+}
+
+/** What follows the scheme in credentials: not yet known to be a token. */
+export function tokenIn(credentials: string): string {
+  return credentials.slice('Bearer '.length);
+}
+
+/** @throws {InvalidRequestError} no credentials of RFC 6750 section 2.1 */
+export function assertWellFormed(credentials: string): void {
+  if (!CREDENTIALS.test(credentials)) {
+    throw new InvalidRequestError('ERR_REQUEST_MALFORMED', 'The Authorization header is malformed');
+  }
+}
+
+/** Credentials with a token that came by another way than a header. */
+export function credentialsWith(token: string): string {
+  return `Bearer ${token}`;
+}
+
+/**
+ * The access token of a request that must have one.
+ *
+ * @throws {InvalidTokenError} none was sent
+ * @throws {InvalidRequestError} malformed, or sent twice
+ */
+export function readBearerToken(request: HttpRequest): string {
+  const credentials = readCredentials(request);
+  if (credentials === null) throw new InvalidTokenError('ERR_TOKEN_MISSING');
+  assertWellFormed(credentials);
+  return tokenIn(credentials);
+}
+
+export function carriesBearerToken({ headers }: HttpRequest): boolean {
+  return typeof headers.authorization === 'string' && usesBearer(headers.authorization);
+}
+
+/** The scheme in its usual spelling is recognised at once, in any other it costs a regular expression. */
+function usesBearer(authorization: string): boolean {
+  return authorization.startsWith('Bearer ') || SCHEME.test(authorization);
+}
+
+/** Node keeps the first of two Authorization headers, and a proxy may have read the second. */
+function isSentTwice(request: HttpRequest): boolean {
+  const rawHeaders = request.rawHeaders ?? request.raw?.rawHeaders;
+  return (
+    (rawHeaders !== undefined && countAuthorization(rawHeaders) > 1) ||
+    (request.url !== undefined && request.url.includes('access_token') && IN_QUERY.test(request.url)) ||
+    isInForm(request)
+  );
+}
+
+function countAuthorization(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!;
+    if (name.length === 13 && name.toLowerCase() === 'authorization') count++;
+  }
+  return count;
+}
+
+/** In JSON the name is the application's to use: RFC 6750 section 2.2 knows forms alone. */
+function isInForm({ headers, body }: HttpRequest): boolean {
+  return (
+    typeof body === 'object' &&
+    body !== null &&
+    'access_token' in body &&
+    String(headers['content-type']).startsWith('application/x-www-form-urlencoded')
+  );
+}

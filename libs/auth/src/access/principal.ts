@@ -1,0 +1,60 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { AccessTokenClaims } from '../core/access-token.js';
+import { httpRequest, type HttpRequest } from './http-request.js';
+
+/** Of sockets and messages, which have no place of their own for it. */
+const principals = new WeakMap<object, AccessTokenClaims>();
+
+/** `graphql` is no type of Nest's own, and comes with a package we do not need. */
+export type ContextType = 'http' | 'graphql' | 'ws' | 'rpc';
+
+/** Where the arguments of a handler have what the guard needs: `context` of GraphQL, and the context of a message. */
+const GRAPHQL_CONTEXT = 2;
+const RPC_CONTEXT = 1;
+
+/** The HTTP request behind an HTTP or GraphQL context; `undefined` when a GraphQL context was made without `req`. */
+export function requestOf(context: ExecutionContext): HttpRequest | undefined {
+  if (context.getType<ContextType>() === 'http') return httpRequest(context);
+  const graphql = context.getArgByIndex<{ req?: HttpRequest; reply?: { request?: HttpRequest } } | undefined>(
+    GRAPHQL_CONTEXT,
+  );
+  return graphql?.req ?? graphql?.reply?.request;
+}
+
+export function rpcContextOf(context: ExecutionContext): object {
+  return context.getArgByIndex<object>(RPC_CONTEXT);
+}
+
+/** Who a request is from, once it is verified: `request.user`, or beside the socket or the message. */
+export function rememberPrincipal(context: ExecutionContext, claims: AccessTokenClaims): void {
+  const holder = holderOf(context);
+  if (holder === undefined) return;
+  // The one property written: each costs more than the rest of a repeated request together.
+  if (isHttpLike(context)) (holder as HttpRequest).user = claims;
+  else principals.set(holder, claims);
+}
+
+export function principalOf(context: ExecutionContext): AccessTokenClaims | undefined {
+  const holder = holderOf(context);
+  if (holder === undefined) return undefined;
+  return isHttpLike(context) ? (holder as HttpRequest).user : principals.get(holder);
+}
+
+function isHttpLike(context: ExecutionContext): boolean {
+  const type = context.getType<ContextType>();
+  return type === 'http' || type === 'graphql';
+}
+
+function holderOf(context: ExecutionContext): object | undefined {
+  switch (context.getType<ContextType>()) {
+    case 'http':
+    case 'graphql':
+      return requestOf(context);
+    case 'ws':
+      return context.switchToWs().getClient<object>();
+    case 'rpc':
+      return rpcContextOf(context);
+    default:
+      return undefined;
+  }
+}
