@@ -29,6 +29,7 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^nestjs-token-family$': '<rootDir>/libs/auth/src/index.ts',
+    '^nestjs-token-family/resource-server$': '<rootDir>/libs/auth/src/resource-server.ts',
     '^nestjs-token-family/typeorm$': '<rootDir>/libs/auth/src/typeorm.ts',
     '^token-family-client$': '<rootDir>/libs/client/src/index.ts',
   },

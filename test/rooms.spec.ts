@@ -12,17 +12,35 @@ interface Room {
 
 const ROOMS: Readonly<Record<string, Room>> = {
   core: { rooms: [], packages: ['node:crypto'] },
-  jwt: { rooms: ['core'], packages: ['node:crypto', '@nestjs/common', '@nestjs/jwt'] },
+  jwt: {
+    rooms: ['core'],
+    packages: ['node:buffer', 'node:crypto', '@nestjs/common', '@nestjs/jwt', 'jose'],
+  },
   storage: { rooms: ['core'], packages: ['node:crypto', 'node:net', 'typeorm', 'type pg'] },
   issuer: { rooms: ['core'], packages: ['node:crypto', '@nestjs/common'] },
   revocation: { rooms: ['core'], packages: ['@nestjs/common'] },
+  access: {
+    rooms: ['core', 'jwt'],
+    packages: [
+      '@nestjs/common',
+      '@nestjs/core',
+      '@nestjs/passport',
+      '@nestjs/websockets',
+      'passport',
+      'passport-jwt',
+      'rxjs',
+    ],
+  },
   http: {
-    rooms: ['core', 'issuer', 'jwt', 'revocation'],
-    packages: ['node:crypto', '@nestjs/*', 'passport', 'passport-jwt', 'rxjs'],
+    rooms: ['core', 'issuer', 'jwt', 'access'],
+    packages: ['node:crypto', '@nestjs/common', '@nestjs/core', 'rxjs'],
   },
 };
 /** Files at the front of the package that see every room; any other one there sees core alone. */
-const SWITCHBOARDS = ['auth.module.ts', 'index.ts', 'typeorm.ts', 'resource-server.ts'];
+const SWITCHBOARDS = ['auth.module.ts', 'index.ts', 'typeorm.ts'];
+/** Those of a service that only verifies: what issues and what stores is not in sight. */
+const RESOURCE_SERVER = ['resource-server.ts', 'resource-server.module.ts'];
+const RESOURCE_SERVER_ROOMS = ['core', 'jwt', 'access', 'revocation'];
 const FRONT_PACKAGES = ['@nestjs/*', 'type typeorm'];
 const IMPURE = /\bDate\.now\b|\bnew Date\b|\bperformance\.|\bMath\.random\b/g;
 
@@ -40,10 +58,7 @@ function faultsOf(path: string, source: string): string[] {
 function authFaults(path: string, specifiers: string[]): string[] {
   const [, room, file] = /^libs\/auth\/src\/(?:([\w-]+)\/)?(.+)$/.exec(path)!;
   if (room !== undefined && !ROOMS[room]) return [`${path}: no such room`];
-  const front: Room = {
-    rooms: SWITCHBOARDS.includes(file!) ? Object.keys(ROOMS) : ['core'],
-    packages: FRONT_PACKAGES,
-  };
+  const front: Room = { rooms: roomsInSightOf(file!), packages: FRONT_PACKAGES };
   const { rooms, packages } = room === undefined ? front : ROOMS[room]!;
   return specifiers
     .filter((specifier) =>
@@ -52,6 +67,11 @@ function authFaults(path: string, specifiers: string[]): string[] {
         : !packages.some((name) => matches(name, specifier)),
     )
     .map((specifier) => `${path}: ${specifier}`);
+}
+
+function roomsInSightOf(front: string): readonly string[] {
+  if (SWITCHBOARDS.includes(front)) return Object.keys(ROOMS);
+  return RESOURCE_SERVER.includes(front) ? RESOURCE_SERVER_ROOMS : ['core'];
 }
 
 function staysIn(
@@ -131,6 +151,12 @@ describe('a planted violation is found', () => {
     ['libs/auth/src/revocation/a.ts', `import { KeyRing } from '../jwt/key-ring.js';`],
     ['libs/auth/src/http/a.ts', `import { RefreshToken } from '../storage/refresh-token.entity.js';`],
     ['libs/auth/src/http/a.ts', `import express from 'express';`],
+    ['libs/auth/src/access/a.ts', `import { TokenService } from '../issuer/token.service.js';`],
+    ['libs/auth/src/access/a.ts', `import { RefreshGuard } from '../http/refresh.guard.js';`],
+    ['libs/auth/src/access/a.ts', `import { GqlExecutionContext } from '@nestjs/graphql';`],
+    ['libs/auth/src/resource-server.ts', `export { TokenService } from './issuer/token.service.js';`],
+    ['libs/auth/src/resource-server.module.ts', `import { Rows } from './storage/rows.js';`],
+    ['libs/auth/src/resource-server.module.ts', `import type { DataSource } from 'pg';`],
     ['libs/auth/src/attic/a.ts', ''],
     ['libs/auth/src/front.ts', `export { KeyRing } from './jwt/key-ring.js';`],
     ['libs/auth/src/index.ts', `export { startDemo } from '../../../src/main.js';`],

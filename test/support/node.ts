@@ -66,6 +66,8 @@ export interface NodeSettings {
   readonly extras?: AuthModuleExtras;
   readonly adapter?: Adapter;
   readonly poolSize?: number;
+  /** default: any that is free */
+  readonly port?: number;
   readonly logger?: LoggerService | false;
 }
 
@@ -99,7 +101,7 @@ export async function startNode(settings: NodeSettings): Promise<TestNode> {
     logger: settings.logger ?? false,
     abortOnError: false,
   });
-  await app.listen(0, '127.0.0.1');
+  await app.listen(settings.port ?? 0, '127.0.0.1');
   const events: TokenEvent[] = [];
   for (const type of EVENT_TYPES) app.get(TokenEvents).on(type, (event) => events.push(event));
   const { port } = app.getHttpServer().address() as AddressInfo;

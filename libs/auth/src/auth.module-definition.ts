@@ -4,6 +4,8 @@ import type { TokenFamilyOptions } from './core/options.js';
 export interface RoutesOptions {
   /** where refresh, logout and sessions are mounted; default `auth` */
   readonly prefix?: string;
+  /** where the routes are reached from outside, for the metadata; default: the issuer */
+  readonly baseUrl?: string;
 }
 
 /** What shapes the module itself, and so is given beside the options, to `forRoot` and `forRootAsync` alike. */

@@ -9,9 +9,11 @@ import {
   MODULE_OPTIONS_TOKEN,
   OPTIONS_TYPE,
   type AuthModuleExtras,
+  type RoutesOptions,
 } from './auth.module-definition.js';
 import { resolveOptions, ResolvedOptions, warningsFor, type TokenFamilyOptions } from './core/options.js';
 import {
+  AccessPolicy,
   AccessTokens,
   Clock,
   KeySource,
@@ -25,10 +27,12 @@ import { AccessTokenStrategy } from './access/access-token.strategy.js';
 import { AuthErrorFilter } from './access/auth-error.filter.js';
 import { SocketSessions } from './access/socket-sessions.js';
 import { VerifiedTokens } from './access/verified-tokens.js';
+import { AuthorizationServer, describeAuthorizationServer } from './http/authorization-server.js';
 import { mounted } from './http/mounted.js';
 import { RefreshController } from './http/refresh.controller.js';
 import { RefreshGuard } from './http/refresh.guard.js';
 import { SessionsController } from './http/sessions.controller.js';
+import { WellKnownController } from './http/well-known.controller.js';
 import { TokenResponseInterceptor } from './http/token-response.interceptor.js';
 import { ClaimsSource } from './issuer/claims.source.js';
 import { Rotator } from './issuer/rotator.js';
@@ -73,6 +77,7 @@ function assemble(definition: DynamicModule, extras: AuthModuleExtras): DynamicM
     providers: [
       ...(definition.providers ?? []),
       ...PROVIDERS,
+      describing(routes),
       inPostgres ? storeOn(dataSource) : STORE_IN_MEMORY,
     ],
     controllers: controllersFor(routes),
@@ -91,7 +96,21 @@ function assemble(definition: DynamicModule, extras: AuthModuleExtras): DynamicM
 function controllersFor(routes: AuthModuleExtras['routes']): Type[] {
   if (!routes) return [];
   const { prefix = DEFAULT_PREFIX } = routes === true ? {} : routes;
-  return [mounted(RefreshController, prefix), mounted(SessionsController, `${prefix}/sessions`)];
+  return [
+    mounted(RefreshController, prefix),
+    mounted(SessionsController, `${prefix}/sessions`),
+    WellKnownController,
+  ];
+}
+
+function describing(routes: AuthModuleExtras['routes']): Provider {
+  const { prefix = DEFAULT_PREFIX, baseUrl }: RoutesOptions = typeof routes === 'object' ? routes : {};
+  return {
+    provide: AuthorizationServer,
+    inject: [ResolvedOptions],
+    useFactory: ({ issuer, accessToken }: ResolvedOptions) =>
+      describeAuthorizationServer(issuer, { prefix, baseUrl }, accessToken.managedKeys?.publishLead ?? null),
+  };
 }
 
 function storeOn(dataSource: string | undefined): Provider {
@@ -116,6 +135,7 @@ const SHARED_TOKENS = [
   RevocationCheck,
   SessionCheck,
   Clock,
+  AccessPolicy,
   AccessTokenStrategy,
   VerifiedTokens,
   SocketSessions,
@@ -166,7 +186,7 @@ const PROVIDERS: Provider[] = [
     useFactory: (ring: KeyRing, source: KeySource, options: ResolvedOptions, clock: Clock) => {
       const { issuer, audience, clockTolerance, accessToken } = options;
       const policy = { issuer, audience, clockTolerance, maxLifetime: accessToken.lifetime };
-      return new AccessTokenVerifier(ring, source, policy, clock);
+      return new AccessTokenVerifier([{ ring, source, policy }], clock);
     },
   },
   {
@@ -231,6 +251,7 @@ const PROVIDERS: Provider[] = [
     ],
     useFactory: (...args: ConstructorParameters<typeof TokenService>) => new TokenService(...args),
   },
+  { provide: AccessPolicy, useExisting: ResolvedOptions },
   { provide: SessionCheck, useExisting: TokenService },
   AccessTokenStrategy,
   AccessGuard,

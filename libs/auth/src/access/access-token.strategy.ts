@@ -11,12 +11,11 @@ export interface PassportRequest {
   user?: AccessTokenClaims;
 }
 
-/** Each key serves one of them, and `keyFor` hands out no key for a token that names another. */
+/** Each key serves one of them, and `keyFor` hands out none for a token that names another. */
 const ALGORITHMS: ['ES256', 'RS256', 'HS256'] = ['ES256', 'RS256', 'HS256'];
 
 /**
- * passport-jwt with our rules around it: shape and header before it picks a key, for which it may wait, the claims
- * after it has verified the signature.
+ * passport-jwt, for a token whose key has to be waited for; the rules are the verifier's, before and after.
  *
  * Registered with a Passport of its own, not the process-wide one: two applications in one process, or two
  * issuers in one application, must not share a strategy by name. `AccessGuard` holds the instance.
@@ -40,9 +39,9 @@ export class AccessTokenStrategy extends PassportStrategy(Strategy) {
     });
   }
 
-  /** The token is read again: what the library parsed has forgotten how it was spelt. */
-  validate({ token }: PassportRequest): AccessTokenClaims {
-    return this.verifier.accept(token);
+  /** What the library parsed has forgotten how it was spelt, so the verifier reads the token itself. */
+  validate({ token }: PassportRequest): Promise<AccessTokenClaims> {
+    return this.verifier.verify(token);
   }
 
   getPassportInstance(): unknown {

@@ -9,7 +9,7 @@ import {
   InvalidTokenError,
   UnavailableError,
 } from '../core/errors.js';
-import { Clock, RevocationCheck, SessionCheck } from '../core/ports.js';
+import { AccessPolicy, Clock, RevocationCheck, SessionCheck } from '../core/ports.js';
 import { AccessTokenVerifier } from '../jwt/verification.js';
 import { AccessTokenStrategy, type PassportRequest } from './access-token.strategy.js';
 import { asHttpException } from './auth-http.exception.js';
@@ -43,6 +43,7 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
     private readonly sockets: SocketSessions,
     @Inject(RevocationCheck) private readonly revocations: RevocationCheck,
     @Inject(Clock) private readonly clock: Clock,
+    @Inject(AccessPolicy) private readonly policy: AccessPolicy,
     @Optional() @Inject(SessionCheck) private readonly sessions?: SessionCheck,
   ) {
     super({ defaultStrategy: strategy });
@@ -159,7 +160,7 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
   }
 
   protected checkFreshness(claims: AccessTokenClaims, maxAge: number, now: number): void {
-    if (!isFresh(claims, maxAge, this.verifier.clockTolerance, now)) {
+    if (!isFresh(claims, maxAge, this.policy.clockTolerance, now)) {
       throw new InsufficientUserAuthenticationError(maxAge);
     }
   }
@@ -210,7 +211,7 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
   }
 
   #remember(credentials: string, claims: AccessTokenClaims, keyVersion: number, now: number): void {
-    const expiresAt = (claims.exp + this.verifier.clockTolerance) * 1000;
+    const expiresAt = (claims.exp + this.policy.clockTolerance) * 1000;
     this.verified.add({ credentials, claims, expiresAt }, keyVersion, now);
   }
 

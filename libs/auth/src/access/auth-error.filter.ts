@@ -2,8 +2,10 @@ import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs
 import { HttpAdapterHost } from '@nestjs/core';
 import { throwError, type Observable } from 'rxjs';
 import { AuthError, UnavailableError } from '../core/errors.js';
-import { AuthHttpException } from './auth-http.exception.js';
+import { AuthHttpException, bodyFor } from './auth-http.exception.js';
 import { challengeFor } from './challenge.js';
+import { rpcErrorFor } from './rpc-error.js';
+import { assertSocket, tell } from './socket.js';
 
 /**
  * The one place where errors become answers. The wire tells a client what to do; the log tells an operator what
@@ -25,8 +27,10 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
         this.#answer(exception, host.switchToHttp().getResponse<object>());
         return undefined;
       case 'rpc':
-        // What a microservice hands to its client: an object, as an Error would arrive without its members.
-        return throwError(() => ({ status: exception.getStatus(), ...(exception.getResponse() as object) }));
+        return throwError(() => rpcErrorFor(exception.reason, host.getArgByIndex(1)));
+      case 'ws':
+        this.#tell(exception, host.switchToWs().getClient<object>());
+        return undefined;
       default:
         throw exception;
     }
@@ -36,6 +40,12 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
     const { httpAdapter } = this.adapterHost;
     for (const [name, value] of headersFor(exception.reason)) httpAdapter.setHeader(response, name, value);
     httpAdapter.reply(response, exception.getResponse(), exception.getStatus());
+  }
+
+  /** No filter is global to a gateway: this is for one that names this filter. */
+  #tell(exception: AuthHttpException, socket: object): void {
+    assertSocket(socket);
+    tell(socket, 'exception', bodyFor(exception.reason));
   }
 
   #log(error: AuthError): void {

@@ -6,6 +6,16 @@ import {
   InvalidTokenError,
 } from '../core/errors.js';
 
+const GRAPHQL_CODES: Readonly<Record<number, string>> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  409: 'CONFLICT',
+  422: 'BAD_USER_INPUT',
+  503: 'SERVICE_UNAVAILABLE',
+};
+
 /**
  * An AuthError in Nest's own shape, thrown by the guards and the interceptor: a catch-all filter of the
  * application, which asks for an HttpException, then still finds the right status and body.
@@ -13,6 +23,12 @@ import {
 export class AuthHttpException extends HttpException {
   constructor(readonly reason: AuthError) {
     super(bodyFor(reason), reason.status, { cause: reason });
+    this.message = reason.message;
+  }
+
+  /** What graphql-js hands to the client beside the message, whichever server runs it; `code` as Apollo names it. */
+  get extensions(): Record<string, unknown> {
+    return { code: GRAPHQL_CODES[this.reason.status] ?? 'INTERNAL_SERVER_ERROR', ...bodyFor(this.reason) };
   }
 }
 

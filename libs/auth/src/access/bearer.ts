@@ -53,7 +53,7 @@ export function readBearerToken(request: HttpRequest): string {
   return tokenIn(credentials);
 }
 
-export function carriesBearerToken({ headers }: HttpRequest): boolean {
+export function carriesBearerToken({ headers }: Pick<HttpRequest, 'headers'>): boolean {
   return typeof headers.authorization === 'string' && usesBearer(headers.authorization);
 }
 

@@ -1,4 +1,5 @@
-import { credentialsWith } from './bearer.js';
+import { InvalidRequestError } from '../core/errors.js';
+import { carriesBearerToken, credentialsWith } from './bearer.js';
 
 /** What the transports with headers have in common: gRPC metadata and NATS headers answer `get`. */
 interface Metadata {
@@ -13,15 +14,24 @@ const NAME = 'authorization';
  * Where a transport has headers (gRPC metadata, NATS), they are those of `authorization`. TCP, Redis and others have
  * none that Nest could fill: there it is the member `access_token` of the payload. For another convention, override
  * `AccessGuard.getCredentials`.
+ *
+ * @throws {InvalidRequestError} a token was sent twice
  */
 export function readRpcCredentials(data: unknown, context: unknown): string | null {
-  const value = [metadataOf(context)?.get(NAME)].flat()[0];
-  if (typeof value === 'string') return value;
+  const values = [metadataOf(context)?.get(NAME)].flat().filter(isBearer);
+  if (values.length > 1) {
+    throw new InvalidRequestError('ERR_TOKEN_SENT_TWICE', 'The access token was sent more than once');
+  }
+  if (values.length === 1) return values[0]!;
   const token =
     typeof data === 'object' && data !== null && Object.hasOwn(data, 'access_token')
       ? (data as { access_token: unknown }).access_token
       : undefined;
   return typeof token === 'string' && token !== '' ? credentialsWith(token) : null;
+}
+
+function isBearer(value: unknown): value is string {
+  return typeof value === 'string' && carriesBearerToken({ headers: { [NAME]: value } });
 }
 
 function metadataOf(context: unknown): Metadata | undefined {

@@ -70,8 +70,11 @@ export class ConfigError extends AuthError {
   readonly error = 'server_error';
   readonly status = 500;
 
-  constructor(readonly faults: readonly string[]) {
-    super('ERR_CONFIG', `AuthModule cannot start:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  constructor(
+    readonly faults: readonly string[],
+    module = 'AuthModule',
+  ) {
+    super('ERR_CONFIG', `${module} cannot start:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
   }
 }
 
@@ -88,13 +91,13 @@ export class InvalidRequestError extends AuthError {
   }
 }
 
-/** The refresh names one session, the token belongs to another. Nothing was spent. */
+/** The token belongs to another session than the refresh names, or the socket has. Nothing was spent. */
 export class SessionMismatchError extends AuthError {
   readonly error = 'session_mismatch';
   readonly status = 409;
 
   constructor() {
-    super('ERR_SESSION_MISMATCH', 'The refresh token belongs to another session');
+    super('ERR_SESSION_MISMATCH', 'The token belongs to another session');
   }
 }
 

@@ -8,6 +8,8 @@ const MAX_TEXTS_BYTES = 512;
 export class OptionReader {
   readonly #faults: string[] = [];
   readonly #known = new Set<string>();
+  /** of groups, each read by its place */
+  readonly #lists = new Set<string>();
 
   constructor(private readonly input: unknown) {}
 
@@ -31,6 +33,39 @@ export class OptionReader {
     const value = this.#value(path);
     if (Array.isArray(value) && value.length > 0) return value;
     return this.#fault(path, 'must be a list of at least one key', []);
+  }
+
+  optionalText(path: string): string | undefined {
+    return this.#value(path) === undefined ? undefined : this.text(path);
+  }
+
+  /** Empty where it is not given. */
+  optionalList(path: string): readonly unknown[] {
+    return this.#value(path) === undefined ? [] : this.list(path);
+  }
+
+  /** How many groups of options a list holds, to be read as `path.0`, `path.1` and so on; null where it is not given. */
+  count(path: string): number | null {
+    const value = this.#at(path);
+    if (value === undefined) return null;
+    this.#lists.add(path);
+    if (Array.isArray(value) && value.length > 0) return value.length;
+    this.#known.add(path);
+    return this.#fault(path, 'must be a list of one or more', null);
+  }
+
+  /**
+   * Which of two options is given: one of them must be, and not both.
+   *
+   * @param remedy when neither is
+   */
+  either<T extends string>(first: T, second: T, remedy: string): T | null {
+    this.#known.add(first);
+    const given = [first, second].filter((path) => this.#at(path) != null);
+    if (given.length === 1) return given[0]!;
+    return given.length === 0
+      ? this.#fault(first, remedy, null)
+      : this.#fault(first, `and ${second} are both given: remove one of them`, second);
   }
 
   choice<T extends string>(path: string, choices: readonly T[], fallback: T): T {
@@ -67,7 +102,8 @@ export class OptionReader {
     return this.#fault(path, 'must be a function', undefined);
   }
 
-  refreshTokenKeys(path: string): RefreshTokenKey[] {
+  /** Secrets with ids: those of refresh tokens, and those signing keys are sealed under. */
+  secrets(path: string): RefreshTokenKey[] {
     const keys = this.list(path) as RefreshTokenKey[];
     const ids = keys.map((key) => key?.id);
     for (const [index, key] of keys.entries()) {
@@ -89,6 +125,10 @@ export class OptionReader {
 
   #value(path: string): unknown {
     this.#known.add(path);
+    return this.#at(path);
+  }
+
+  #at(path: string): unknown {
     let value: unknown = this.input;
     for (const name of path.split('.')) {
       if (typeof value !== 'object' || value === null) return undefined;
@@ -109,7 +149,7 @@ export class OptionReader {
       const path = prefix + name;
       if (this.#known.has(path)) return [];
       if ([...this.#known].some((known) => known.startsWith(`${path}.`))) {
-        return isGroup(value)
+        return isGroup(value) || this.#lists.has(path)
           ? this.#unknownNames(`${path}.`, value)
           : [`${path} must be an object of options`];
       }

@@ -146,6 +146,13 @@ export interface RevocationCheck {
 }
 export const RevocationCheck = Symbol('RevocationCheck');
 
+/** What guards need to know of the options, whichever module they belong to. */
+export interface AccessPolicy {
+  /** seconds this node's clock may be off */
+  readonly clockTolerance: number;
+}
+export const AccessPolicy = Symbol('AccessPolicy');
+
 /** Asks the database whether a session lives, for routes that must not rely on what a node has learned. */
 export interface SessionCheck {
   /** @throws {UnavailableError} the database did not answer in time */

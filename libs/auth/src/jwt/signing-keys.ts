@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, createSecretKey, KeyObject } from 'node:crypto';
 import type { JsonWebKey } from 'node:crypto';
 import type { SigningAlgorithm, SigningKeyInput } from '../core/options.js';
-import type { SigningKey } from './key-ring.js';
+import type { SigningKey, VerificationKey } from './key-ring.js';
 
 const MIN_RSA_BITS = 2048;
 const RSA_EXPONENT = 65537n;
@@ -101,6 +101,45 @@ export function faultOf(
       return publicKey.type === 'secret' && (publicKey.symmetricKeySize ?? 0) >= MIN_SECRET_BYTES
         ? null
         : `must be a secret of ${MIN_SECRET_BYTES} bytes or more for HS256`;
+  }
+}
+
+/** The one algorithm a public key is for; null for a key of another kind, or one that is too weak. */
+export function asymmetricAlgorithmOf(publicKey: KeyObject): SigningAlgorithm | null {
+  const algorithm = publicKey.asymmetricKeyType === 'rsa' ? 'RS256' : 'ES256';
+  return faultOf({ publicKey }, algorithm) === null ? algorithm : null;
+}
+
+/**
+ * Imports public keys for a node that only verifies; their kinds decide their algorithms.
+ *
+ * @param path the option they are from, for the faults
+ * @returns the keys, and a fault for each that cannot serve; a fault names the position and never the material
+ */
+export function importVerificationKeys(
+  inputs: readonly SigningKeyInput[],
+  path: string,
+): { keys: VerificationKey[]; faults: string[] } {
+  const keys: VerificationKey[] = [];
+  const faults: string[] = [];
+  for (const [index, input] of inputs.entries()) {
+    const publicKey = publicKeyOf(input);
+    const algorithm = publicKey && asymmetricAlgorithmOf(publicKey);
+    if (publicKey && algorithm) keys.push({ kid: thumbprint(publicKey), algorithm, publicKey });
+    else
+      faults.push(
+        `${path}[${index}] must be a public key: P-256 for ES256, or RSA of 2048 bits or more for RS256`,
+      );
+  }
+  return { keys, faults };
+}
+
+function publicKeyOf(input: SigningKeyInput): KeyObject | null {
+  try {
+    const key = asKeyObject(input);
+    return key.type === 'private' ? createPublicKey(key) : key;
+  } catch {
+    return null;
   }
 }
 

@@ -12,6 +12,18 @@ import { readSegment, splitCompact, type CompactToken } from './compact.js';
 import type { KeyRing, VerificationKey } from './key-ring.js';
 import { isSignedBy } from './signature.js';
 
+/** Whose tokens are believed: a key of this ring signs for this policy's issuer, and for no other. */
+export interface TrustedIssuer {
+  readonly ring: KeyRing;
+  readonly source: KeySource;
+  readonly policy: AccessTokenPolicy;
+}
+
+interface Candidate {
+  readonly key: VerificationKey;
+  readonly policy: AccessTokenPolicy;
+}
+
 /** Headers differ by key, and in nothing else unless somebody tries: more are not worth keeping. */
 const MAX_HEADERS = 64;
 
@@ -27,20 +39,15 @@ export class AccessTokenVerifier {
   readonly #headers = new Map<string, AccessTokenHeader>();
 
   constructor(
-    private readonly ring: KeyRing,
-    private readonly source: KeySource,
-    private readonly policy: AccessTokenPolicy,
+    private readonly issuers: readonly TrustedIssuer[],
     private readonly clock: Clock,
   ) {}
 
   /** Rises when a key comes or goes: what was verified before has to be verified again. */
   get keyVersion(): number {
-    return this.ring.version;
-  }
-
-  /** seconds */
-  get clockTolerance(): number {
-    return this.policy.clockTolerance;
+    let version = 0;
+    for (const { ring } of this.issuers) version += ring.version;
+    return version;
   }
 
   /**
@@ -52,10 +59,8 @@ export class AccessTokenVerifier {
    * @see RFC 9068 section 4, RFC 8725 section 3
    */
   async verify(token: string): Promise<AccessTokenClaims> {
-    const claims = this.verifyNow(token);
-    if (claims) return claims;
-    const { key, ...parts } = await this.#findKey(token);
-    return this.#judge(parts, key);
+    const parts = splitCompact(token);
+    return this.#judge(parts, await this.#seek(parts)).claims;
   }
 
   /**
@@ -66,65 +71,65 @@ export class AccessTokenVerifier {
    */
   verifyNow(token: string): AccessTokenClaims | undefined {
     const parts = splitCompact(token);
-    const key = this.#keyAtHand(this.#readHeader(parts.header));
-    return key && this.#judge(parts, key);
+    const candidates = this.#atHand(this.#readHeader(parts.header));
+    return candidates.length === 0 ? undefined : this.#judge(parts, candidates).claims;
   }
 
   /**
-   * The key a token must be signed with, from its shape and header alone; looks for it where keys come from.
+   * The key a token is signed with, which it looks for where keys come from.
    *
-   * Not yet true at this point: that it is signed with it.
-   *
-   * @throws {InvalidTokenError} malformed, wrong `typ` or `alg`, unknown `kid`
+   * @throws {InvalidTokenError} whatever is wrong with the token
    * @throws {UnavailableError} there is no telling which keys are good
    */
   async keyFor(token: string): Promise<VerificationKey> {
-    return (await this.#findKey(token)).key;
-  }
-
-  /**
-   * Judges the claims of a token whose signature somebody else has verified, with the key of `keyFor`.
-   *
-   * @throws {InvalidTokenError} expired, or not for us
-   */
-  accept(token: string): AccessTokenClaims {
-    return checkClaims(readSegment(splitCompact(token).payload), this.policy, this.clock.now());
-  }
-
-  #judge({ signed, signature, payload }: CompactToken, key: VerificationKey): AccessTokenClaims {
-    if (!isSignedBy(key, signed, signature)) throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
-    return checkClaims(readSegment(payload), this.policy, this.clock.now());
-  }
-
-  async #findKey(token: string): Promise<CompactToken & { key: VerificationKey }> {
     const parts = splitCompact(token);
-    const header = this.#readHeader(parts.header);
-    let key = this.#keyAtHand(header);
-    if (!key) {
-      await this.source.seek();
-      key = this.#keyAtHand(header);
-    }
-    if (!key) throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
-    return { ...parts, key };
+    return this.#judge(parts, await this.#seek(parts)).key;
+  }
+
+  #judge(
+    { signed, signature, payload }: CompactToken,
+    candidates: readonly Candidate[],
+  ): { claims: AccessTokenClaims; key: VerificationKey } {
+    const signer = candidates.find(({ key }) => isSignedBy(key, signed, signature));
+    if (!signer) throw invalid();
+    return { claims: checkClaims(readSegment(payload), signer.policy, this.clock.now()), key: signer.key };
+  }
+
+  async #seek({ header: segment }: CompactToken): Promise<Candidate[]> {
+    const header = this.#readHeader(segment);
+    let candidates = this.#atHand(header);
+    if (candidates.length > 0) return candidates;
+    const sought = await Promise.allSettled(this.issuers.map(({ source }) => source.seek()));
+    candidates = this.#atHand(header);
+    if (candidates.length > 0) return candidates;
+    const failed = sought.find((each) => each.status === 'rejected');
+    throw failed ? failed.reason : invalid();
   }
 
   /**
+   * The keys of that name: one, unless two issuers gave theirs the same, and then the signature tells.
+   *
    * A key serves one algorithm, whatever a header asks for.
    *
-   * @returns `undefined` for an unknown `kid`
-   * @throws {InvalidTokenError} the key is one for another algorithm
+   * @returns none for an unknown `kid`
+   * @throws {InvalidTokenError} whoever knows the key uses it with another algorithm
    */
-  #keyAtHand({ kid, alg }: AccessTokenHeader): VerificationKey | undefined {
-    const key = this.ring.find(kid);
-    if (key && key.algorithm !== alg) throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
-    return key;
+  #atHand({ kid, alg }: AccessTokenHeader): Candidate[] {
+    const named: Candidate[] = [];
+    for (const { ring, policy } of this.issuers) {
+      const key = ring.find(kid);
+      if (key) named.push({ key, policy });
+    }
+    const candidates = named.filter(({ key }) => key.algorithm === alg);
+    if (named.length > 0 && candidates.length === 0) throw invalid();
+    return candidates;
   }
 
   #readHeader(segment: string): AccessTokenHeader {
     const known = this.#headers.get(segment);
     if (known) return known;
     const header = checkHeader(readSegment(segment));
-    if (this.ring.find(header.kid)) this.#remember(segment, header);
+    if (this.issuers.some(({ ring }) => ring.find(header.kid))) this.#remember(segment, header);
     return header;
   }
 
@@ -133,4 +138,8 @@ export class AccessTokenVerifier {
     if (this.#headers.size >= MAX_HEADERS) this.#headers.clear();
     this.#headers.set(segment, header);
   }
+}
+
+function invalid(): InvalidTokenError {
+  return new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
 }

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { Controller, Get, Inject, NotFoundException, Req, Res } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { Public } from '../access/decorators.js';
+import type { HttpRequest } from '../access/http-request.js';
+import { toJwks } from '../jwt/jwks.js';
+import { KeyRing } from '../jwt/key-ring.js';
+import { AuthorizationServer } from './authorization-server.js';
+
+const METADATA = '.well-known/oauth-authorization-server';
+/** Express and Fastify have no wildcard in common; no issuer is known to go deeper. */
+const BELOW = ['', '/:one', '/:one/:two', '/:one/:two/:three'];
+
+interface Document {
+  readonly body: string;
+  readonly etag: string;
+}
+
+/**
+ * What other services need to know of this issuer, open to all.
+ *
+ * @see RFC 7517 section 5, RFC 8414 section 3
+ */
+@Public()
+@Controller()
+export class WellKnownController {
+  #jwks: (Document & { readonly version: number }) | null = null;
+
+  constructor(
+    private readonly ring: KeyRing,
+    private readonly adapterHost: HttpAdapterHost,
+    @Inject(AuthorizationServer) private readonly server: AuthorizationServer,
+  ) {}
+
+  @Get('.well-known/jwks.json')
+  jwks(@Req() request: HttpRequest, @Res() response: object): void {
+    const { version } = this.ring;
+    if (this.#jwks?.version !== version) this.#jwks = { ...documentOf(toJwks(this.ring)), version };
+    this.#answer(request, response, this.#jwks);
+  }
+
+  /** An issuer with a path has its metadata below the well-known one: RFC 8414 section 3.1. */
+  @Get(BELOW.map((path) => METADATA + path))
+  metadata(@Req() request: HttpRequest, @Res() response: object): void {
+    const { metadata, issuerPath } = this.server;
+    if (!metadata || pathOf(request) !== `/${METADATA}${issuerPath}`) throw new NotFoundException();
+    this.#answer(request, response, documentOf(metadata));
+  }
+
+  #answer({ headers }: HttpRequest, response: object, { body, etag }: Document): void {
+    const { httpAdapter } = this.adapterHost;
+    httpAdapter.setHeader(response, 'Cache-Control', `public, max-age=${this.server.maxAge}`);
+    httpAdapter.setHeader(response, 'ETag', etag);
+    httpAdapter.setHeader(response, 'X-Content-Type-Options', 'nosniff');
+    if (matches(headers['if-none-match'], etag)) {
+      httpAdapter.reply(response, undefined, 304);
+      return;
+    }
+    httpAdapter.setHeader(response, 'Content-Type', 'application/json; charset=utf-8');
+    httpAdapter.reply(response, body, 200);
+  }
+}
+
+function documentOf(value: object): Document {
+  const body = JSON.stringify(value);
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+}
+
+/** RFC 9110 section 13.1.2: a list, compared weakly. */
+function matches(header: string | string[] | undefined, etag: string): boolean {
+  const tags = [header ?? []].flat().flatMap((value) => value.split(','));
+  return tags.some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
+}
+
+function pathOf({ url = '' }: HttpRequest): string {
+  const [path = ''] = url.split('?', 1);
+  return path;
+}
