@@ -34,6 +34,47 @@ test('the side door of the TypeORM command line opens without NestJS', async () 
   expect(await evaluate('commonjs', text)).toEqual([]);
 });
 
+/** Every module a program loads, ESM and CommonJS alike, by the addresses it resolves them to. */
+async function modulesLoadedBy(specifier: string): Promise<string[]> {
+  const hooks = `export const resolve = async (specifier, context, next) => {
+    const resolved = await next(specifier, context);
+    process._rawDebug(resolved.url);
+    return resolved;
+  }`;
+  const text = `import { register, createRequire } from 'node:module';
+    register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hooks)}));
+    await import('${specifier}');
+    console.log(JSON.stringify(Object.keys(createRequire(import.meta.url).cache)));`;
+  const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', text]);
+  return [
+    ...stderr.split('\n').filter((line) => line.startsWith('file:')),
+    ...(JSON.parse(stdout) as string[]),
+  ];
+}
+
+const DATABASE = /\/node_modules\/(?:typeorm|pg|pg-[\w-]+|@nestjs\/typeorm)\//;
+
+test('the resource-server door opens without TypeORM and without a driver', async () => {
+  const loaded = await modulesLoadedBy('nestjs-token-family/resource-server');
+  expect(loaded.filter((path) => path.includes('/@nestjs/common/')).length).toBeGreaterThan(10);
+  expect(loaded.filter((path) => DATABASE.test(path))).toEqual([]);
+  // The other way round the count is not zero, so the count counts.
+  const front = await modulesLoadedBy('nestjs-token-family');
+  expect(front.filter((path) => DATABASE.test(path)).length).toBeGreaterThan(10);
+});
+
+test('the front door opens without jose', async () => {
+  const loaded = await modulesLoadedBy('nestjs-token-family');
+  expect(loaded.filter((path) => path.includes('/node_modules/jose/'))).toEqual([]);
+});
+
+test('the resource-server door opens for require', async () => {
+  const text = `console.log(JSON.stringify(Object.keys(require('nestjs-token-family/resource-server'))))`;
+  expect(await evaluate('commonjs', text)).toEqual(
+    expect.arrayContaining(['ResourceServerModule', 'AccessGuard', 'RequireScope']),
+  );
+});
+
 test('the client opens for both, and brings nothing along', async () => {
   expect(
     await evaluate('commonjs', `console.log(JSON.stringify(Object.keys(require('token-family-client'))))`),

@@ -106,7 +106,8 @@ export function resolveResourceServerOptions(
 
 function relations({ issuers, jwks }: ResolvedResourceServerOptions): string[] {
   const faults: string[] = [];
-  if (new Set(issuers.map(({ issuer }) => issuer)).size < issuers.length) {
+  const names = issuers.map(({ issuer }) => issuer).filter((issuer) => issuer !== '');
+  if (new Set(names).size < names.length) {
     faults.push('issuers names an issuer twice: remove one');
   }
   if (jwks.refreshInterval >= jwks.maxStaleness) {
