@@ -3,6 +3,10 @@ import type { Effort } from './measure.js';
 
 /** Every bench by its name: `npm run bench -- rotation`. With the defaults, each takes less than two minutes. */
 const benches: Record<string, { about: string; run: (effort: Effort) => Promise<void> }> = {
+  guard: {
+    about: 'AccessGuard against no guard, the signature alone, and what a Nest team would write instead',
+    run: async (effort) => (await import('./guard.js')).benchGuard(effort),
+  },
   rotation: {
     about: 'TokenService.rotate against the bare statement and the usual recipe',
     run: async (effort) => (await import('./rotation.js')).benchRotation(effort),

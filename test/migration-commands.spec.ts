@@ -26,12 +26,11 @@ async function tables(): Promise<string[]> {
 test('the commands run, show and revert the migrations', async () => {
   const environment = { DATABASE_URL: database.url };
   await migration('run', environment);
-  expect(await tables()).toEqual(['demo_development_key', 'demo_user', 'refresh_token']);
+  expect(await tables()).toEqual(['demo_development_key', 'demo_user', 'refresh_token', 'signing_key']);
   expect((await migration('show', environment)).stdout).toMatch(
-    /\[X\].*CreateRefreshToken[\s\S]*\[X\].*CreateDemo/,
+    /\[X\].*CreateRefreshToken[\s\S]*\[X\].*CreateDemo[\s\S]*\[X\].*CreateSigningKey/,
   );
-  await migration('revert', environment);
-  await migration('revert', environment);
+  for (let migrations = 0; migrations < 3; migrations++) await migration('revert', environment);
   expect(await tables()).toEqual([]);
 });
 

@@ -265,6 +265,81 @@ describe('faults', () => {
   });
 });
 
+const encryptionKeys = [{ id: 1, secret: SECRET }];
+
+/** The required options with managed keys in place of given ones, and changes to them. */
+function withManagedKeys(managedKeys: unknown = {}, changes: object = {}): TokenFamilyOptions {
+  const group = typeof managedKeys === 'object' ? { encryptionKeys, ...managedKeys } : managedKeys;
+  return { ...required, ...changes, accessToken: { managedKeys: group } } as TokenFamilyOptions;
+}
+
+describe('managed keys', () => {
+  test('need a key-encryption key only, and have their documented defaults', () => {
+    expect(resolveOptions(withManagedKeys()).accessToken).toMatchObject({
+      keys: [],
+      managedKeys: { encryptionKeys, rotateEvery: 30 * 86_400, publishLead: 3600 },
+    });
+  });
+
+  test('may be set, down to what tests need', () => {
+    const managedKeys = { rotateEvery: 0.4, publishLead: '0.2s' };
+    const options = withManagedKeys(managedKeys, { revocation: { pollInterval: 0.1 } });
+    expect(resolveOptions(options).accessToken.managedKeys).toMatchObject({
+      rotateEvery: 0.4,
+      publishLead: 0.2,
+    });
+  });
+
+  const path = 'accessToken.managedKeys';
+  test.each<[fault: string, managedKeys: unknown, changes?: object]>([
+    [`${path} must be an object of options`, 5],
+    [`${path}.encryptionKeys must be a list`, { encryptionKeys: [] }],
+    [
+      `${path}.encryptionKeys[0].secret must be 32 random bytes`,
+      { encryptionKeys: [{ id: 1, secret: 'x' }] },
+    ],
+    [
+      `${path}.encryptionKeys[0].id must be a whole number`,
+      { encryptionKeys: [{ id: 256, secret: SECRET }] },
+    ],
+    [
+      `${path}.encryptionKeys must not use an id twice`,
+      { encryptionKeys: [...encryptionKeys, ...encryptionKeys] },
+    ],
+    [`${path}.rotateEvery must be a duration`, { rotateEvery: 'monthly' }],
+    [`${path}.publishLead must be a duration`, { publishLead: 0.1 }],
+    [`${path}.publishLead is not below`, { publishLead: '1h', rotateEvery: '1h' }],
+    [`${path}.publishLead is below 2 × revocation.pollInterval`, { publishLead: '3s' }],
+    [`${path}.rotate is not an option`, { rotate: true }],
+  ])('%s', (fault, managedKeys) => {
+    expect(errorOf(withManagedKeys(managedKeys)).faults).toContainEqual(expect.stringContaining(fault));
+  });
+
+  test('publishLead of twice the poll interval is enough', () => {
+    expect(resolveOptions(withManagedKeys({ publishLead: '4s' })).accessToken.managedKeys!.publishLead).toBe(
+      4,
+    );
+  });
+
+  test('of HS256 are a fault: there is no public key', () => {
+    const { accessToken } = withManagedKeys();
+    const input = { ...required, accessToken: { ...accessToken, algorithm: 'HS256' } };
+    expect(errorOf(input).faults).toEqual([expect.stringMatching(/^accessToken\.algorithm HS256/)]);
+  });
+
+  test('and given keys are one too many', () => {
+    expect(errorOf(withOption(path, { encryptionKeys })).faults).toEqual([
+      `accessToken.keys and ${path} are both given: remove one of them`,
+    ]);
+  });
+
+  test('or given keys there must be', () => {
+    expect(errorOf(withOption('accessToken', {})).faults).toEqual([
+      `accessToken.keys must be a list of at least one key, unless ${path} is given`,
+    ]);
+  });
+});
+
 const warnings = (lifetime: number, jitter: number, leeway: number) =>
   warningsFor(
     resolveOptions({

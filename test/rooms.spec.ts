@@ -37,7 +37,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
 };
 /** Files at the front of the package that see every room; any other one there sees core alone. */
-const SWITCHBOARDS = ['auth.module.ts', 'index.ts', 'typeorm.ts'];
+const SWITCHBOARDS = ['auth.module.ts', 'auth.providers.ts', 'auth.stores.ts', 'index.ts', 'typeorm.ts'];
 /** Those of a service that only verifies: what issues and what stores is not in sight. */
 const RESOURCE_SERVER = ['resource-server.ts', 'resource-server.module.ts'];
 const RESOURCE_SERVER_ROOMS = ['core', 'jwt', 'access', 'revocation'];

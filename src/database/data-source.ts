@@ -1,4 +1,4 @@
-import { RefreshToken, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
+import { RefreshToken, SigningKeyRecord, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { DevelopmentKey } from '../keys/development-key.entity.js';
 import { User } from '../users/user.entity.js';
@@ -7,14 +7,14 @@ import { CreateDemo1764000100000 } from './1764000100000-create-demo.js';
 /** Any constant: whoever migrates this database takes the same lock. */
 const MIGRATION_LOCK = 0x6d696772;
 
-/** The library's entity and migrations stand beside the application's own. */
+/** The library's entities and migrations stand beside the application's own. */
 export function dataSourceOptions(url: string): DataSourceOptions {
   return {
     type: 'postgres',
     url,
     // Our uuids come from the application; without this TypeORM would install an extension for them.
     installExtensions: false,
-    entities: [RefreshToken, User, DevelopmentKey],
+    entities: [RefreshToken, SigningKeyRecord, User, DevelopmentKey],
     migrations: [...tokenFamilyMigrations, CreateDemo1764000100000],
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { RefreshToken } from 'nestjs-token-family/typeorm';
+import { RefreshToken, SigningKeyRecord } from 'nestjs-token-family/typeorm';
 import { withDatabase } from './database-name.js';
 
 export interface TestDatabase {
@@ -56,7 +56,14 @@ export function dataSourceOptions(
   url: string,
   { poolSize = 10, logging = false }: { poolSize?: number; logging?: boolean } = {},
 ): DataSourceOptions {
-  return { type: 'postgres', url, installExtensions: false, entities: [RefreshToken], poolSize, logging };
+  return {
+    type: 'postgres',
+    url,
+    installExtensions: false,
+    entities: [RefreshToken, SigningKeyRecord],
+    poolSize,
+    logging,
+  };
 }
 
 /** CREATE DATABASE copies a template that nobody else may be connected to: another worker may be copying it too. */

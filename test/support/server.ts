@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
-import { RefreshToken, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
+import { RefreshToken, SigningKeyRecord, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.js';
 import { withDatabase } from './database-name.js';
 
@@ -35,7 +35,7 @@ async function createTemplate(url: string, name: string): Promise<void> {
     type: 'postgres',
     url: withDatabase(url, name),
     installExtensions: false,
-    entities: [RefreshToken],
+    entities: [RefreshToken, SigningKeyRecord],
     migrations: tokenFamilyMigrations,
   }).initialize();
   await template.runMigrations();

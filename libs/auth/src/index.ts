@@ -15,6 +15,8 @@ export {
 } from './access/decorators.js';
 export type { Requirements } from './access/requirements.js';
 export { SocketSessions } from './access/socket-sessions.js';
+export type { AcceptOptions } from './access/socket-sessions.js';
+export type { UpgradeRequest } from './access/handshake.js';
 
 export type { AccessTokenClaims } from './core/access-token.js';
 export {

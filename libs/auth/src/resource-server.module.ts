@@ -6,11 +6,7 @@ import {
   type OnApplicationShutdown,
   type Provider,
 } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
-import { AccessGuard } from './access/access.guard.js';
-import { AccessTokenStrategy } from './access/access-token.strategy.js';
-import { AuthErrorFilter } from './access/auth-error.filter.js';
-import { SocketSessions } from './access/socket-sessions.js';
+import { ACCESS_EXPORTS, ACCESS_PROVIDERS } from './access/access.providers.js';
 import { VerifiedTokens } from './access/verified-tokens.js';
 import { AccessPolicy, Clock, RevocationCheck } from './core/ports.js';
 import {
@@ -66,10 +62,7 @@ class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShutdown {
 }
 
 const PROVIDERS: Provider[] = [
-  {
-    provide: Clock,
-    useValue: { now: () => Date.now(), monotonic: () => performance.now() } satisfies Clock,
-  },
+  ...ACCESS_PROVIDERS,
   {
     provide: RESOLVED,
     inject: [MODULE_OPTIONS_TOKEN],
@@ -93,29 +86,11 @@ const PROVIDERS: Provider[] = [
   },
   { provide: AccessPolicy, useExisting: RESOLVED },
   { provide: RevocationCheck, useValue: NO_REVOCATIONS },
-  SocketSessions,
-  AccessTokenStrategy,
-  AccessGuard,
-  AuthErrorFilter,
-  { provide: APP_FILTER, useExisting: AuthErrorFilter },
 ];
 
 /**
  * For a service that verifies access tokens and issues none: `AccessGuard` and its decorators, by the same rules as
  * where the tokens come from, without a database.
  */
-@Module({
-  providers: PROVIDERS,
-  exports: [
-    AccessGuard,
-    AccessTokenVerifier,
-    AuthErrorFilter,
-    AccessPolicy,
-    AccessTokenStrategy,
-    Clock,
-    RevocationCheck,
-    SocketSessions,
-    VerifiedTokens,
-  ],
-})
+@Module({ providers: PROVIDERS, exports: ACCESS_EXPORTS })
 export class ResourceServerModule extends ConfigurableModuleClass {}

@@ -1,3 +1,4 @@
-/** For a data source file of the TypeORM CLI: the entity and the migrations, without NestJS. */
+/** For a data source file of the TypeORM CLI: the entities and the migrations, without NestJS. */
 export { tokenFamilyMigrations } from './storage/migrations/index.js';
 export { RefreshToken } from './storage/refresh-token.entity.js';
+export { SigningKeyRecord } from './storage/signing-key.entity.js';

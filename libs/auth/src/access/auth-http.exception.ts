@@ -23,7 +23,7 @@ const GRAPHQL_CODES: Readonly<Record<number, string>> = {
 export class AuthHttpException extends HttpException {
   constructor(readonly reason: AuthError) {
     super(bodyFor(reason), reason.status, { cause: reason });
-    this.message = reason.message;
+    this.message = String(bodyFor(reason)['error_description']);
   }
 
   /** What graphql-js hands to the client beside the message, whichever server runs it; `code` as Apollo names it. */

@@ -47,7 +47,10 @@ export const Fresh = (maxAge: Duration) => {
  */
 export const Strict = () => SetMetadata(STRICT, true);
 
-/** The claims `AccessGuard` verified; `undefined` where it did not run, or let a request pass without a token. */
+/**
+ * The claims `AccessGuard` verified; `undefined` where it did not run, or let a request pass without a token. On a socket,
+ * those it verified last, which are never of another session.
+ */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) =>
   principalOf(context),
 );

@@ -1,4 +1,3 @@
-import { InvalidRequestError } from '../core/errors.js';
 import { carriesBearerToken, credentialsWith } from './bearer.js';
 
 /** What the transports with headers have in common: gRPC metadata and NATS headers answer `get`. */
@@ -14,15 +13,10 @@ const NAME = 'authorization';
  * Where a transport has headers (gRPC metadata, NATS), they are those of `authorization`. TCP, Redis and others have
  * none that Nest could fill: there it is the member `access_token` of the payload. For another convention, override
  * `AccessGuard.getCredentials`.
- *
- * @throws {InvalidRequestError} a token was sent twice
  */
 export function readRpcCredentials(data: unknown, context: unknown): string | null {
-  const values = [metadataOf(context)?.get(NAME)].flat().filter(isBearer);
-  if (values.length > 1) {
-    throw new InvalidRequestError('ERR_TOKEN_SENT_TWICE', 'The access token was sent more than once');
-  }
-  if (values.length === 1) return values[0]!;
+  const credentials = [metadataOf(context)?.get(NAME)].flat().find(isBearer);
+  if (credentials !== undefined) return credentials;
   const token =
     typeof data === 'object' && data !== null && Object.hasOwn(data, 'access_token')
       ? (data as { access_token: unknown }).access_token

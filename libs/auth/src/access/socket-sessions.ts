@@ -1,12 +1,13 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { AccessTokenClaims } from '../core/access-token.js';
-import { AuthError, InvalidTokenError, SessionMismatchError, UnavailableError } from '../core/errors.js';
+import { InvalidTokenError, SessionMismatchError, UnavailableError, type AuthError } from '../core/errors.js';
 import { parseDuration, type Duration } from '../core/lifetime.js';
 import { AccessPolicy, Clock, RevocationCheck } from '../core/ports.js';
 import { AccessTokenVerifier } from '../jwt/verification.js';
 import { bodyFor } from './auth-http.exception.js';
 import { credentialsWith } from './bearer.js';
 import { readHandshake, type UpgradeRequest } from './handshake.js';
+import { asAuthError, HeldTokens, type HeldToken } from './held-tokens.js';
 import { assertSocket, disconnect, isOpen, onceClosed, tell } from './socket.js';
 
 export interface AcceptOptions {
@@ -14,18 +15,11 @@ export interface AcceptOptions {
   readonly warnBefore?: Duration;
 }
 
-/** A token somebody has presented, and it was good. */
-interface Presented {
-  readonly token: string;
-  readonly claims: AccessTokenClaims;
-  /** of the keys it was verified under */
-  readonly keyVersion: number;
-}
-
-interface Watched extends Presented {
-  /** milliseconds before expiry */
+interface Watched {
+  readonly held: HeldToken;
+  /** milliseconds before expiry; 0 for never */
   readonly warnBefore: number;
-  readonly isWarned: boolean;
+  isWarned: boolean;
 }
 
 /** Milliseconds from one look at all sockets to the next: one timer for all, and a clock that jumps is noticed. */
@@ -40,23 +34,27 @@ const TRY_AGAIN_LATER = 1013;
  * and disconnects a socket whose token is of no use any more.
  *
  * The guard verifies a socket's token for every message, whatever is done here. What this adds is for sockets that only
- * listen: at most a second after expiry, and as soon as this node knows of a revocation, they hear nothing more.
+ * listen: within a second of expiry, of a key's removal or of revocations growing stale, and as soon as this node knows
+ * of a revocation, they hear nothing more.
  */
 @Injectable()
 export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   readonly #logger = new Logger(SocketSessions.name);
-  /** Outlives the watch: what comes between our goodbye and the end is for the guard to refuse, not to take for a stranger's. */
+  readonly #tokens: HeldTokens;
+  /** Outlives the watch: what still comes after our goodbye must not pass for a message without a token. */
   readonly #credentials = new WeakMap<object, string>();
   readonly #watched = new Map<object, Watched>();
   #timer: NodeJS.Timeout | undefined;
   #stopListening: (() => void) | undefined;
 
   constructor(
-    private readonly verifier: AccessTokenVerifier,
+    verifier: AccessTokenVerifier,
     @Inject(RevocationCheck) private readonly revocations: RevocationCheck,
-    @Inject(AccessPolicy) private readonly policy: AccessPolicy,
+    @Inject(AccessPolicy) policy: AccessPolicy,
     @Inject(Clock) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#tokens = new HeldTokens(verifier, revocations, policy, clock);
+  }
 
   onModuleInit(): void {
     this.#stopListening = this.revocations.onRevoked((sids) => this.#endRevoked(new Set(sids)));
@@ -64,8 +62,7 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
 
   onApplicationShutdown(): void {
     this.#stopListening?.();
-    clearInterval(this.#timer);
-    this.#watched.clear();
+    for (const socket of this.#watched.keys()) this.#forget(socket);
   }
 
   /** How many open sockets have been accepted. */
@@ -79,7 +76,7 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Accepts a socket with the access token of its handshake, and keeps watch over it from then on.
+   * Accepts a socket with the access token of its handshake, and watches over it from then on.
    *
    * A socket with a bad token is told why, by the message `exception` in the form the guard has, and disconnected: with
    * `ws` by code 1008, or 1013 when it may try again, and the word of `error` for a reason. One with a good token gets
@@ -103,16 +100,19 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   ): Promise<AccessTokenClaims | null> {
     assertSocket(socket);
     const seconds = parseDuration(warnBefore);
-    if (seconds === null) throw new TypeError("warnBefore takes a number of seconds, or a text such as '30s'");
+    if (seconds === null)
+      throw new TypeError("warnBefore takes a number of seconds, or a text such as '30s'");
     try {
       const token = typeof source === 'string' ? source : this.readHandshake(socket, source);
       if (this.#credentials.has(socket)) return await this.renew(socket, token);
       if (!token) throw new InvalidTokenError('ERR_TOKEN_MISSING');
       this.#credentials.set(socket, credentialsWith(token));
-      const presented = await this.#verify(token);
+      const held = await this.#tokens.verify(token);
       if (!isOpen(socket)) return null;
-      this.#watch(socket, { ...presented, warnBefore: seconds * 1000, isWarned: seconds === 0 });
-      return presented.claims;
+      this.#watched.set(socket, { held, warnBefore: seconds * 1000, isWarned: false });
+      onceClosed(socket, () => this.#forget(socket));
+      this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY).unref();
+      return held.claims;
     } catch (error) {
       this.#end(socket, this.#logged(error));
       return null;
@@ -120,10 +120,10 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Takes another access token over the open socket, of the session it was accepted for, and keeps watch over that.
+   * Takes another access token over the open socket, of the session it was accepted for, and watches over that.
    *
-   * One that is bad, or of another session, is answered by the message `exception`; the one before then stays in force
-   * until its own end. So nobody takes over a running socket.
+   * One that is bad, or of another session, is answered by the message `exception`; the one before stays in force until
+   * its own end. So nobody takes over a running socket.
    *
    * @param token as the client sent it; anything but a text is refused
    * @returns the claims; null when it was refused
@@ -133,12 +133,12 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
     assertSocket(socket);
     try {
       if (typeof token !== 'string' || token === '') throw new InvalidTokenError('ERR_TOKEN_MISSING');
-      const presented = await this.#verify(token);
+      const held = await this.#tokens.verify(token);
       const watched = this.#watched.get(socket);
-      if (!watched || !isSameSession(watched.claims, presented.claims)) throw new SessionMismatchError();
+      if (!watched || !isSameSession(watched.held.claims, held.claims)) throw new SessionMismatchError();
       this.#credentials.set(socket, credentialsWith(token));
-      this.#watched.set(socket, { ...watched, ...presented, isWarned: watched.warnBefore === 0 });
-      return presented.claims;
+      this.#watched.set(socket, { ...watched, held, isWarned: false });
+      return held.claims;
     } catch (error) {
       this.tell(socket, 'exception', bodyFor(this.#logged(error)));
       return null;
@@ -150,32 +150,33 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
     return readHandshake(socket, request);
   }
 
-  /** Sends a message of ours; for a format other than that of Nest's adapters. */
+  /** Sends a message of ours; to override where an adapter has a format of its own. */
   protected tell(socket: object, event: 'exception' | 'token_expiring', data: object): void {
     assertSocket(socket);
     tell(socket, event, data);
   }
 
-  async #verify(token: string): Promise<Presented> {
-    const { keyVersion } = this.verifier;
-    const claims = this.verifier.verifyNow(token) ?? (await this.verifier.verify(token));
-    if (this.revocations.isRevoked(claims.sid, this.clock.now())) {
-      throw new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED');
+  #look(): void {
+    const now = this.clock.now();
+    const faultOf = this.#tokens.lookAt(now);
+    for (const [socket, watched] of this.#watched) {
+      const fault = faultOf(watched.held);
+      if (fault) this.#end(socket, fault);
+      else this.#warn(socket, watched, now);
     }
-    return { token, claims, keyVersion };
   }
 
-  #watch(socket: Parameters<typeof onceClosed>[0], watched: Watched): void {
-    this.#watched.set(socket, watched);
-    onceClosed(socket, () => this.#forget(socket));
-    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY).unref();
+  #warn(socket: object, watched: Watched, now: number): void {
+    const left = watched.held.claims.exp * 1000 - now;
+    if (watched.isWarned || watched.warnBefore === 0 || left > watched.warnBefore) return;
+    watched.isWarned = true;
+    this.tell(socket, 'token_expiring', { expires_in: Math.max(0, Math.ceil(left / 1000)) });
   }
 
-  #forget(socket: object): void {
-    this.#watched.delete(socket);
-    if (this.#watched.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+  #endRevoked(sids: ReadonlySet<string>): void {
+    for (const [socket, { held }] of this.#watched) {
+      if (sids.has(held.claims.sid)) this.#end(socket, new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED'));
+    }
   }
 
   #end(socket: object, error: AuthError): void {
@@ -187,66 +188,14 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
     disconnect(socket, code, String(body['error']));
   }
 
-  #endRevoked(sids: ReadonlySet<string>): void {
-    for (const [socket, { claims }] of this.#watched) {
-      if (sids.has(claims.sid)) this.#end(socket, new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED'));
-    }
+  #forget(socket: object): void {
+    this.#watched.delete(socket);
+    if (this.#watched.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
-  #look(): void {
-    const now = this.clock.now();
-    const { keyVersion } = this.verifier;
-    const judged = new Map<string, AuthError | null>();
-    for (const [socket, watched] of this.#watched) {
-      const fault = this.#faultOf(watched, now) ?? this.#faultOfKey(watched, keyVersion, judged);
-      if (fault) {
-        this.#end(socket, fault);
-        continue;
-      }
-      const left = watched.claims.exp * 1000 - now;
-      const isWarned = watched.isWarned || left <= watched.warnBefore;
-      if (isWarned && !watched.isWarned) {
-        this.tell(socket, 'token_expiring', { expires_in: Math.max(0, Math.ceil(left / 1000)) });
-      }
-      this.#watched.set(socket, { ...watched, keyVersion, isWarned });
-    }
-  }
-
-  /** A feed that has had no news for too long ends sockets, too: one that only listens is asked nothing else. */
-  #faultOf({ claims }: Watched, now: number): AuthError | null {
-    if (now / 1000 >= claims.exp + this.policy.clockTolerance) {
-      return new InvalidTokenError('ERR_ACCESS_TOKEN_EXPIRED');
-    }
-    try {
-      return this.revocations.isRevoked(claims.sid, now)
-        ? new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED')
-        : null;
-    } catch (error) {
-      return asAuthError(error);
-    }
-  }
-
-  /** One signature for each key, not for each socket: thousands of them would hold everybody up. */
-  #faultOfKey(
-    { token, claims, keyVersion }: Watched,
-    current: number,
-    judged: Map<string, AuthError | null>,
-  ): AuthError | null {
-    if (keyVersion === current) return null;
-    const key = `${token.slice(0, token.indexOf('.'))} ${claims.iss}`;
-    let fault = judged.get(key);
-    if (fault === undefined) judged.set(key, (fault = this.#faultOfSignature(token)));
-    return fault;
-  }
-
-  #faultOfSignature(token: string): AuthError | null {
-    try {
-      return this.verifier.verifyNow(token) ? null : new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
-    } catch (error) {
-      return asAuthError(error);
-    }
-  }
-
+  /** Only of handshakes: when sockets end by the thousand, the feed has told the log why. */
   #logged(thrown: unknown): AuthError {
     const error = asAuthError(thrown);
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
@@ -254,13 +203,6 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
     else this.#logger.debug(error.code);
     return error;
   }
-}
-
-/** Whatever a source of keys came up with: nobody can tell from it that a token is bad. */
-function asAuthError(error: unknown): AuthError {
-  return error instanceof AuthError
-    ? error
-    : new UnavailableError('ERR_VERIFICATION_KEYS_UNAVAILABLE', { cause: error });
 }
 
 function isSameSession(a: AccessTokenClaims, b: AccessTokenClaims): boolean {

@@ -160,14 +160,27 @@ export interface SessionCheck {
 }
 export const SessionCheck = Symbol('SessionCheck');
 
+/**
+ * Signs an access token for `grant`; cannot fail.
+ *
+ * @param own the application's claims
+ * @param now milliseconds since the epoch on the store's clock, from the statement that allowed the token
+ * @returns `expiresIn` in seconds
+ */
+export type SignAccessToken = (
+  grant: Grant,
+  own: Claims,
+  now: number,
+) => { accessToken: string; expiresIn: number };
+
 /** Makes and reads access tokens. */
 export interface AccessTokens {
   /**
-   * @param own the application's claims
-   * @param now milliseconds since the epoch on the store's clock, from the statement that allowed the token
-   * @returns `expiresIn` in seconds
+   * Takes a key in hand: asked for before anything is written, so that nothing is spent for a token nobody can sign.
+   *
+   * @throws {UnavailableError} this node has no key to sign with at the moment
    */
-  sign(grant: Grant, own: Claims, now: number): { accessToken: string; expiresIn: number };
+  signer(): SignAccessToken;
   /**
    * @throws {InvalidTokenError} whatever is wrong with it; revocation is not asked
    * @throws {UnavailableError} there is no telling which keys are good

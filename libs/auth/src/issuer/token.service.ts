@@ -14,6 +14,7 @@ import type {
   RevocationCheck,
   RevokedFamily,
   SessionCheck,
+  SignAccessToken,
   Stamped,
   TokenEventSink,
   TransactionContext,
@@ -101,6 +102,7 @@ export class TokenService implements SessionCheck {
       );
     }
     if (!isClaims(claims)) throw new TypeError(`claims must be JSON of at most ${MAX_CLAIMS_BYTES} bytes`);
+    const sign = this.accessTokens.signer();
     const token = this.codec.first(this.clock.now());
     const granted = await this.claims.claimsFor({
       familyId: token.familyId,
@@ -112,7 +114,7 @@ export class TokenService implements SessionCheck {
     if (!granted) throw new InvalidGrantError('ERR_SUBJECT_REFUSED');
     const grant = await this.store.insert({ token, subject, clientId, scope, claims, device }, manager);
     this.events.emit({ type: 'issued', sid: token.familyId, subject, clientId, generation: 0 });
-    return this.#pair(token, grant, granted);
+    return this.#pair(token, grant, sign(grant, granted, grant.now));
   }
 
   /**
@@ -143,9 +145,11 @@ export class TokenService implements SessionCheck {
     if (!isName(clientId)) throw new InvalidGrantError('ERR_REFRESH_TOKEN_CLIENT_MISMATCH');
     const token = this.codec.decode(refreshToken);
     if (sid !== undefined && sid !== token.familyId) throw new SessionMismatchError();
+    const sign = this.accessTokens.signer();
     const attemptHash = idempotencyKey === undefined ? null : sha256(idempotencyKey);
-    const refreshed = await this.rotator.refresh({ token, clientId, attemptHash, receivedAt });
-    return this.#pair(refreshed.token, refreshed.grant, refreshed.claims);
+    const attempt = { token, clientId, attemptHash, receivedAt };
+    const { token: current, grant, claims } = await this.rotator.refresh(attempt);
+    return this.#pair(current, grant, sign(grant, claims, grant.now));
   }
 
   /**
@@ -232,9 +236,9 @@ export class TokenService implements SessionCheck {
       : introspectAccessToken(token, this.accessTokens, (sid) => this.store.look(sid));
   }
 
-  #pair(token: RefreshTokenParts, grant: Grant & Stamped, claims: Claims): TokenPair {
+  #pair(token: RefreshTokenParts, grant: Grant & Stamped, signed: ReturnType<SignAccessToken>): TokenPair {
     return {
-      ...this.accessTokens.sign(grant, claims, grant.now),
+      ...signed,
       refreshToken: token.text,
       refreshExpiresIn: refreshExpiresIn(grant, grant.now, this.options.refreshToken.idleLifetime),
       scope: grant.scope,

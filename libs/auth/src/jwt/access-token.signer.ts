@@ -5,15 +5,10 @@ import { buildClaims } from '../core/access-token.js';
 import type { Claims, Grant } from '../core/family.js';
 import { jitteredLifetime } from '../core/lifetime.js';
 import type { ResolvedOptions } from '../core/options.js';
-import type { KeyRing } from './key-ring.js';
+import type { SignAccessToken } from '../core/ports.js';
+import type { KeyRing, SigningKey } from './key-ring.js';
 
 const RANDOM_STEPS = 1 << 20;
-
-export interface SignedAccessToken {
-  readonly accessToken: string;
-  /** seconds */
-  readonly expiresIn: number;
-}
 
 @Injectable()
 export class AccessTokenSigner {
@@ -24,15 +19,27 @@ export class AccessTokenSigner {
   ) {}
 
   /**
-   * Signs an access token for `grant`, with a key already in memory: nothing here can fail on account of others.
+   * Takes the active key in hand: what it signs a moment later is good, whatever becomes of the ring meanwhile.
    *
-   * @param now milliseconds since the epoch on PostgreSQL's clock, from the statement that allowed the token;
-   * `exp` is never later than the end of the family
+   * @throws {UnavailableError} this node has no key to sign with at the moment
+   */
+  take(): SignAccessToken {
+    const key = this.ring.active;
+    return (grant, own, now) => this.#sign(key, grant, own, now);
+  }
+
+  /**
+   * Nothing here can fail on account of others. `exp` is never later than the end of the family.
+   *
    * @see RFC 9068 section 2
    */
-  sign(grant: Grant, own: Claims, now: number): SignedAccessToken {
+  #sign(
+    { kid, algorithm, privateKey }: SigningKey,
+    grant: Grant,
+    own: Claims,
+    now: number,
+  ): ReturnType<SignAccessToken> {
     const { issuer, audience, accessToken } = this.options;
-    const { kid, algorithm, privateKey } = this.ring.active;
     const iat = Math.floor(now / 1000);
     const lifetime = jitteredLifetime(
       accessToken.lifetime,

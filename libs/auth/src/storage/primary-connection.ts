@@ -6,6 +6,7 @@ import type { Row } from './rows.js';
 import type { Statement } from './statements.js';
 
 type Release = (destroy?: Error) => void;
+type Run = (statement: Statement, values: unknown[]) => Promise<Row[]>;
 
 /** TypeORM's own way to a pooled connection of the primary; public on the driver, absent from its interface. */
 interface PrimaryDriver {
@@ -47,13 +48,21 @@ export class PrimaryConnection {
    * default is, so that each statement sees what was committed while the one before it waited.
    */
   transaction(steps: readonly (readonly [Statement, unknown[]])[]): Promise<Row[]> {
+    return this.within(async (run) => {
+      let rows: Row[] = [];
+      for (const [statement, values] of steps) rows = await run(statement, values);
+      return rows;
+    });
+  }
+
+  /** As `transaction`, for statements that depend on the rows of those before them. `work` waits for nothing else. */
+  within<T>(work: (run: Run) => Promise<T>): Promise<T> {
     return this.#bounded(async (client) => {
       await client.query('start transaction isolation level read committed');
       try {
-        let rows: Row[] = [];
-        for (const [statement, values] of steps) rows = await this.#query(client, statement, values);
+        const result = await work((statement, values) => this.#query(client, statement, values));
         await client.query('commit');
-        return rows;
+        return result;
       } catch (error) {
         await client.query('rollback');
         throw error;
@@ -87,7 +96,11 @@ export class PrimaryConnection {
       };
       const fail = (cause: Error) =>
         end(leavesSessionWell(cause) ? undefined : cause, () =>
-          reject(new UnavailableError('ERR_STORE_UNAVAILABLE', { cause: withRemedy(cause) })),
+          reject(
+            cause instanceof UnavailableError
+              ? cause
+              : new UnavailableError('ERR_STORE_UNAVAILABLE', { cause: withRemedy(cause) }),
+          ),
         );
       const timer = setTimeout(() => {
         if (client) requestCancel(client);

@@ -15,7 +15,7 @@ import type {
 import { isConflict, PrimaryConnection } from './primary-connection.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { RotationBatcher, type BatchResult } from './rotation-batcher.js';
-import { readFamily, readGrant, type Row } from './rows.js';
+import { primaryTime, readFamily, readGrant, type Row } from './rows.js';
 import { statementsFor, type Statements } from './statements.js';
 import { quoteTable } from './table-name.js';
 
@@ -176,14 +176,6 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
       this.options.refreshToken.idleLifetime,
     ];
   }
-}
-
-/** A standby may lack the last commits, and a verdict on old facts could end a family that is well. */
-function primaryTime(row: Row): number {
-  if (row[1] === 't') {
-    throw new UnavailableError('ERR_STORE_UNAVAILABLE', { cause: new Error('The database is a standby') });
-  }
-  return Number(row[0]);
 }
 
 /** Inside the application's transaction, whose rows are objects in column order. */

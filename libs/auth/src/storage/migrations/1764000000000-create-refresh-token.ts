@@ -1,11 +1,11 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { quoteTable } from '../table-name.js';
+import { tableOf } from '../table-name.js';
 
 export class CreateRefreshToken1764000000000 implements MigrationInterface {
   readonly name = 'CreateRefreshToken1764000000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const table = tableOf(runner);
+    const table = tableOf(runner, 'refresh_token');
     // A rotation rewrites no indexed column and finds room on its page (fillfactor), so that every update is HOT.
     await runner.query(`
       CREATE TABLE ${table} (
@@ -36,15 +36,6 @@ export class CreateRefreshToken1764000000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`DROP TABLE ${tableOf(runner)}`);
+    await runner.query(`DROP TABLE ${tableOf(runner, 'refresh_token')}`);
   }
-}
-
-function tableOf(runner: QueryRunner): string {
-  const { schema, entityPrefix = '' } = runner.connection.options as {
-    schema?: string;
-    entityPrefix?: string;
-  };
-  const table = `${entityPrefix}refresh_token`;
-  return quoteTable(schema ? `${schema}.${table}` : table);
 }

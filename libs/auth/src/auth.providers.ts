@@ -1,0 +1,176 @@
+import { Logger, type Provider } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import { ACCESS_PROVIDERS } from './access/access.providers.js';
+import { VerifiedTokens } from './access/verified-tokens.js';
+import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
+import { keyPolicy } from './core/key-schedule.js';
+import { resolveOptions, ResolvedOptions, warningsFor, type TokenFamilyOptions } from './core/options.js';
+import {
+  AccessPolicy,
+  AccessTokens,
+  Clock,
+  KeySource,
+  RefreshTokenStore,
+  RevocationCheck,
+  SessionCheck,
+  SigningKeyStore,
+} from './core/ports.js';
+import { RefreshTokenCodec } from './core/refresh-token.js';
+import { RefreshGuard } from './http/refresh.guard.js';
+import { TokenResponseInterceptor } from './http/token-response.interceptor.js';
+import { ClaimsSource } from './issuer/claims.source.js';
+import { Rotator } from './issuer/rotator.js';
+import { TokenEvents } from './issuer/token-events.js';
+import { TokenService } from './issuer/token.service.js';
+import { AccessTokenSigner } from './jwt/access-token.signer.js';
+import { KeyEncryption } from './jwt/key-encryption.js';
+import { KeyRing, type SigningKey } from './jwt/key-ring.js';
+import { ManagedKeys } from './jwt/managed-keys.js';
+import { SigningKeyService } from './jwt/signing-key.service.js';
+import { importSigningKeys } from './jwt/signing-keys.js';
+import { STATIC_KEYS } from './jwt/static-keys.js';
+import { AccessTokenVerifier } from './jwt/verification.js';
+import { RevocationFeed } from './revocation/revocation.feed.js';
+
+const CONFIGURATION = Symbol('Configuration');
+const SIGNING = Symbol('Signing');
+
+interface Configuration {
+  readonly options: ResolvedOptions;
+  /** those given at start; none when they are managed */
+  readonly keys: readonly SigningKey[];
+}
+
+/** One pass over options and keys, so that the faults of both are reported together. */
+function configure(input: TokenFamilyOptions): Configuration {
+  const { keys: inputs, algorithm } = input?.accessToken ?? {};
+  // What is no list at all is a fault that resolveOptions finds.
+  const { keys, faults } = importSigningKeys(Array.isArray(inputs) ? inputs : [], algorithm);
+  const options = resolveOptions(input, faults);
+  for (const warning of warningsFor(options)) new Logger('AuthModule').warn(warning);
+  return { options, keys };
+}
+
+interface Signing {
+  readonly ring: KeyRing;
+  /** null when keys are given at start */
+  readonly managed: ManagedKeys | null;
+}
+
+/** The keys are there before anything that needs them, or the application does not start. */
+async function openKeys(
+  { options, keys }: Configuration,
+  store: SigningKeyStore,
+  clock: Clock,
+): Promise<Signing> {
+  const ring = new KeyRing();
+  const { managedKeys } = options.accessToken;
+  if (!managedKeys) {
+    ring.replace(keys, keys[0]);
+    return { ring, managed: null };
+  }
+  const encryption = new KeyEncryption(managedKeys.encryptionKeys);
+  const logger = new Logger('SigningKeys');
+  const managed = new ManagedKeys(store, ring, encryption, keyPolicy(options, managedKeys), clock, logger);
+  await managed.start();
+  return { ring, managed };
+}
+
+export const PROVIDERS: Provider[] = [
+  ...ACCESS_PROVIDERS,
+  { provide: CONFIGURATION, inject: [MODULE_OPTIONS_TOKEN], useFactory: configure },
+  { provide: ResolvedOptions, inject: [CONFIGURATION], useFactory: ({ options }: Configuration) => options },
+  { provide: SIGNING, inject: [CONFIGURATION, SigningKeyStore, Clock], useFactory: openKeys },
+  { provide: KeyRing, inject: [SIGNING], useFactory: ({ ring }: Signing) => ring },
+  { provide: KeySource, inject: [SIGNING], useFactory: ({ managed }: Signing) => managed ?? STATIC_KEYS },
+  {
+    provide: SigningKeyService,
+    inject: [SIGNING],
+    useFactory: ({ managed }: Signing) => new SigningKeyService(managed),
+  },
+  {
+    provide: RefreshTokenCodec,
+    inject: [ResolvedOptions],
+    useFactory: ({ refreshToken }: ResolvedOptions) => new RefreshTokenCodec(refreshToken.keys),
+  },
+  {
+    provide: AccessTokenSigner,
+    inject: [JwtService, KeyRing, ResolvedOptions],
+    useFactory: (jwt: JwtService, ring: KeyRing, options: ResolvedOptions) =>
+      new AccessTokenSigner(jwt, ring, options),
+  },
+  {
+    provide: AccessTokenVerifier,
+    inject: [KeyRing, KeySource, ResolvedOptions, Clock],
+    useFactory: (ring: KeyRing, source: KeySource, options: ResolvedOptions, clock: Clock) => {
+      const { issuer, audience, clockTolerance, accessToken } = options;
+      const policy = { issuer, audience, clockTolerance, maxLifetime: accessToken.lifetime };
+      return new AccessTokenVerifier([{ ring, source, policy }], clock);
+    },
+  },
+  {
+    provide: VerifiedTokens,
+    inject: [ResolvedOptions],
+    useFactory: ({ accessToken }: ResolvedOptions) => new VerifiedTokens(accessToken.cacheSize),
+  },
+  {
+    provide: AccessTokens,
+    inject: [AccessTokenSigner, AccessTokenVerifier],
+    useFactory: (signer: AccessTokenSigner, verifier: AccessTokenVerifier): AccessTokens => ({
+      signer: () => signer.take(),
+      verify: (token) => verifier.verify(token),
+    }),
+  },
+  {
+    provide: RevocationCheck,
+    inject: [RefreshTokenStore, KeySource, ResolvedOptions, Clock],
+    useFactory: (...args: ConstructorParameters<typeof RevocationFeed>) => new RevocationFeed(...args),
+  },
+  TokenEvents,
+  {
+    provide: ClaimsSource,
+    inject: [ResolvedOptions],
+    useFactory: ({ claims, accessToken }: ResolvedOptions) =>
+      new ClaimsSource(claims, accessToken.claimsTimeout),
+  },
+  {
+    provide: Rotator,
+    inject: [
+      RefreshTokenStore,
+      RefreshTokenCodec,
+      ClaimsSource,
+      RevocationCheck,
+      TokenEvents,
+      Clock,
+      ResolvedOptions,
+    ],
+    useFactory: (
+      store: RefreshTokenStore,
+      codec: RefreshTokenCodec,
+      claims: ClaimsSource,
+      revocations: RevocationCheck,
+      events: TokenEvents,
+      clock: Clock,
+      { refreshToken }: ResolvedOptions,
+    ) => new Rotator(store, codec, claims, revocations, events, clock, refreshToken.leeway * 1000),
+  },
+  {
+    provide: TokenService,
+    inject: [
+      RefreshTokenStore,
+      RefreshTokenCodec,
+      Rotator,
+      AccessTokens,
+      ClaimsSource,
+      RevocationCheck,
+      TokenEvents,
+      Clock,
+      ResolvedOptions,
+    ],
+    useFactory: (...args: ConstructorParameters<typeof TokenService>) => new TokenService(...args),
+  },
+  { provide: AccessPolicy, useExisting: ResolvedOptions },
+  { provide: SessionCheck, useExisting: TokenService },
+  RefreshGuard,
+  TokenResponseInterceptor,
+];

@@ -1,0 +1,69 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import type { KeyEncryptionKey } from '../core/options.js';
+
+const CIPHER = 'aes-256-gcm';
+const NONCE_AT = 1;
+const NONCE_SIZE = 12;
+const CIPHERTEXT_AT = NONCE_AT + NONCE_SIZE;
+const TAG_SIZE = 16;
+
+/**
+ * Seals the private part of a signing key for the database, and opens it again: AES-256-GCM under a key derived from
+ * the application's secret, the `kid` as associated data, so that what was sealed for one key opens for no other.
+ *
+ *     keyEncryptionKeyId 1 ‖ nonce 12 ‖ ciphertext ‖ tag 16
+ *
+ * A nonce is random: safe for 2³² seals under one secret, and a system makes a handful a year.
+ *
+ * @see NIST SP 800-38D section 8.3
+ */
+export class KeyEncryption {
+  readonly #keys: ReadonlyMap<number, Buffer>;
+  readonly #sealingKeyId: number;
+
+  /** @param keys validated; the first one seals, all of them open */
+  constructor(keys: readonly KeyEncryptionKey[]) {
+    this.#keys = new Map(keys.map(({ id, secret }) => [id, deriveKey(secret)]));
+    this.#sealingKeyId = keys[0]!.id;
+  }
+
+  /** @param privateKey PKCS #8 in DER; overwritten with zeros */
+  seal(kid: string, privateKey: Buffer): Buffer {
+    const nonce = randomBytes(NONCE_SIZE);
+    const cipher = createCipheriv(CIPHER, this.#keys.get(this.#sealingKeyId)!, nonce);
+    const ciphertext = cipher.setAAD(Buffer.from(kid)).update(privateKey);
+    privateKey.fill(0);
+    const rest = cipher.final();
+    return Buffer.concat([Buffer.from([this.#sealingKeyId]), nonce, ciphertext, rest, cipher.getAuthTag()]);
+  }
+
+  /**
+   * @returns PKCS #8 in DER; for the caller to overwrite
+   * @throws {Error} it does not open; says why, and nothing of what it holds
+   */
+  open(kid: string, sealed: Buffer): Buffer {
+    const id = sealed[0];
+    const key = id === undefined ? undefined : this.#keys.get(id);
+    if (!key) throw new Error(`is sealed under key-encryption key ${id}, which is not configured`);
+    if (sealed.length < CIPHERTEXT_AT + TAG_SIZE) throw new Error('is cut short');
+    const nonce = sealed.subarray(NONCE_AT, CIPHERTEXT_AT);
+    const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_SIZE })
+      .setAAD(Buffer.from(kid))
+      .setAuthTag(sealed.subarray(-TAG_SIZE));
+    const opened = decipher.update(sealed.subarray(CIPHERTEXT_AT, -TAG_SIZE));
+    try {
+      decipher.final();
+      return opened;
+    } catch {
+      opened.fill(0);
+      throw new Error(
+        `does not open: key-encryption key ${id} has another secret than it was sealed under, or the row was changed`,
+      );
+    }
+  }
+}
+
+/** The secret serves for nothing else (RFC 5869), should an application hand one secret to several uses. */
+function deriveKey(secret: string | Uint8Array): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', 'token-family signing key encryption', 32));
+}

@@ -1,0 +1,272 @@
+import {
+  array,
+  assert,
+  boolean,
+  constant,
+  constantFrom,
+  nat,
+  oneof,
+  property,
+  record,
+  type Arbitrary,
+} from 'fast-check';
+import {
+  applyStep,
+  keyPolicy,
+  planKeys,
+  planRevocation,
+  planRotation,
+  type KeyStep,
+  type NewSigningKey,
+  type StoredSigningKey,
+} from '../libs/auth/src/core/key-schedule.js';
+import { resolveOptions } from '../libs/auth/src/core/options.js';
+import { candidateKey, policy, storedKey } from './support/signing-keys.js';
+
+const { rotateEvery, publishLead, verifyFor } = policy;
+
+const active = (changes: Partial<StoredSigningKey> = {}) =>
+  storedKey({ kid: 'active', state: 'active', activatedAt: 0, ...changes });
+const pending = (publishedAt: number, changes: Partial<StoredSigningKey> = {}) =>
+  storedKey({ kid: 'pending', state: 'pending', publishedAt, ...changes });
+const over = (state: 'retired' | 'revoked', verifyUntil: number) =>
+  storedKey({ kid: state, state, privateKey: null, verifyUntil });
+
+const publish: KeyStep = { kind: 'publish', state: 'pending' };
+const publishActive: KeyStep = { kind: 'publish', state: 'active' };
+const swap: KeyStep[] = [
+  { kind: 'retire', kid: 'active', verifyFor },
+  { kind: 'activate', kid: 'pending' },
+];
+
+describe('the calendar', () => {
+  test.each<[rule: string, keys: StoredSigningKey[], now: number, steps: KeyStep[]]>([
+    ['the first key of all signs at once', [], 0, [publishActive]],
+    ['an active key far from its end is left alone', [active()], 0, []],
+    ['until one publishLead before its end', [active()], rotateEvery - publishLead - 1, []],
+    ['then the next key is published', [active()], rotateEvery - publishLead, [publish]],
+    ['and long after, the same', [active()], 10 * rotateEvery, [publish]],
+    ['a key published for less than publishLead waits', [active(), pending(0)], publishLead - 1, []],
+    ['a key published for publishLead takes over', [active(), pending(0)], publishLead, swap],
+    [
+      'whatever the end of the active one: it was published late',
+      [active(), pending(2 * rotateEvery)],
+      2 * rotateEvery + publishLead - 1,
+      [],
+    ],
+    [
+      'with no active key, the pending one signs at once',
+      [pending(0)],
+      1,
+      [{ kind: 'activate', kid: 'pending' }],
+    ],
+    ['with none that could sign, a new one does', [over('retired', 5)], 4, [publishActive]],
+    ['a retired key verifies to the last', [active(), over('retired', 5)], 4, []],
+    ['and then goes', [active(), over('retired', 5)], 5, [{ kind: 'delete', kid: 'retired' }]],
+    ['a revoked key stays as long', [active(), over('revoked', 5)], 4, []],
+    ['and then goes, too', [active(), over('revoked', 5)], 5, [{ kind: 'delete', kid: 'revoked' }]],
+  ])('%s', (_, keys, now, steps) => {
+    expect(planKeys(keys, policy, now)).toEqual(steps);
+  });
+
+  test.each<[rule: string, keys: StoredSigningKey[], now: number, steps: KeyStep[]]>([
+    ['publishes a key of the new one early', [active()], 1, [publish]],
+    ['changes to it as to any other', [active(), pending(0, { algorithm: 'RS256' })], publishLead, swap],
+    ['lets a pending key of the old one wait its time', [active(), pending(0)], publishLead - 1, []],
+    ['never lets that one sign', [active(), pending(0)], publishLead, [{ kind: 'delete', kid: 'pending' }]],
+    ['not even when there is no other', [pending(0)], 0, [publishActive]],
+  ])('another algorithm %s', (_, keys, now, steps) => {
+    expect(planKeys(keys, { ...policy, algorithm: 'RS256' }, now)).toEqual(steps);
+  });
+});
+
+describe('a rotation by hand', () => {
+  test.each<[rule: string, keys: StoredSigningKey[], now: number, steps: KeyStep[]]>([
+    ['publishes the next key at once', [active()], 1, [publish]],
+    ['joins the change that is under way', [active(), pending(0)], 1, []],
+    ['takes a change that is due for the one asked for', [active(), pending(0)], publishLead, swap],
+    ['does not publish twice', [active()], rotateEvery, [publish]],
+    ['makes the first key of all', [], 0, [publishActive]],
+  ])('%s', (_, keys, now, steps) => {
+    expect(planRotation(keys, policy, now)).toEqual(steps);
+  });
+});
+
+describe('a revocation', () => {
+  const revoke = (kid: string): KeyStep => ({ kind: 'revoke', kid, verifyFor });
+
+  test.each<[rule: string, kid: string, keys: StoredSigningKey[], steps: KeyStep[]]>([
+    [
+      'of the active key lets the pending one sign at once',
+      'active',
+      [active(), pending(0)],
+      [revoke('active'), { kind: 'activate', kid: 'pending' }],
+    ],
+    ['or else a new one', 'active', [active()], [revoke('active'), publishActive]],
+    [
+      'or else a new one: a pending key of another algorithm is no successor',
+      'active',
+      [active(), pending(0, { algorithm: 'RS256' })],
+      [revoke('active'), publishActive],
+    ],
+    ['of the pending key publishes another', 'pending', [active(), pending(0)], [revoke('pending'), publish]],
+    ['of a retired key ends its verifying', 'retired', [active(), over('retired', 5)], [revoke('retired')]],
+    ['of a revoked key does nothing', 'revoked', [active(), over('revoked', 5)], []],
+    ['of an unknown key does nothing', 'unknown', [active()], []],
+  ])('%s', (_, kid, keys, steps) => {
+    expect(planRevocation(keys, kid, policy)).toEqual(steps);
+  });
+});
+
+test('a key verifies for as long as a node may sign in ignorance, a token live, clocks differ, and a minute', () => {
+  const encryptionKeys = [{ id: 1, secret: 'a secret of thirty-two bytes, or of more' }];
+  const options = resolveOptions({
+    issuer: 'https://issuer.test',
+    audience: 'https://api.test',
+    accessToken: { lifetime: '10m', managedKeys: { encryptionKeys, rotateEvery: '1d' } },
+    refreshToken: { keys: encryptionKeys },
+  });
+  expect(keyPolicy(options, options.accessToken.managedKeys!)).toEqual({
+    algorithm: 'ES256',
+    rotateEvery: 86_400_000,
+    publishLead: 3_600_000,
+    verifyFor: (3600 + 600 + 5 + 60) * 1000,
+  });
+});
+
+/** What can happen, over and over, in any order. */
+type Happening =
+  | { readonly kind: 'pass'; readonly time: number }
+  | { readonly kind: 'sign'; readonly age: number }
+  | {
+      readonly kind: 'upkeep' | 'rotate';
+      readonly algorithm: 'ES256' | 'RS256';
+      readonly hasCandidate: boolean;
+    }
+  | { readonly kind: 'revoke'; readonly which: number };
+
+const happening: Arbitrary<Happening> = oneof(
+  {
+    weight: 4,
+    arbitrary: record({
+      kind: constant('pass' as const),
+      time: oneof(nat(2 * publishLead), nat(rotateEvery)),
+    }),
+  },
+  { weight: 2, arbitrary: record({ kind: constant('sign' as const), age: nat(publishLead - 1) }) },
+  {
+    weight: 6,
+    arbitrary: record({
+      kind: constantFrom('upkeep' as const, 'upkeep' as const, 'rotate' as const),
+      algorithm: constantFrom('ES256' as const, 'RS256' as const),
+      hasCandidate: boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: record({ kind: constant('revoke' as const), which: nat(5) }) },
+);
+
+/** A token somebody holds: `kid` must verify it for as long as it can be believed. */
+interface Token {
+  readonly kid: string;
+  readonly until: number;
+}
+
+/** The longest life of an access token, and how far clocks may differ. */
+const BELIEVED = verifyFor - publishLead - 60_000;
+
+/** Everything that is done to the keys of one system; `broken` collects what must never be. */
+class System {
+  now = 0;
+  keys: StoredSigningKey[] = [];
+  changes = 0;
+  readonly broken: string[] = [];
+  readonly #tokens: Token[] = [];
+  /** since when which key has been active */
+  readonly #history: { readonly at: number; readonly kid: string }[] = [];
+
+  happen(what: Happening): void {
+    switch (what.kind) {
+      case 'pass':
+        this.now += what.time;
+        return;
+      case 'sign':
+        return this.#sign(this.now - what.age);
+      case 'upkeep':
+      case 'rotate': {
+        const plan = what.kind === 'rotate' ? planRotation : planKeys;
+        const changed = { ...policy, algorithm: what.algorithm };
+        return this.#change(
+          plan(this.keys, changed, this.now),
+          what.hasCandidate ? candidateKey(changed) : null,
+        );
+      }
+      case 'revoke': {
+        const kid = this.keys[what.which]?.kid ?? 'unknown';
+        return this.#change(planRevocation(this.keys, kid, policy), candidateKey(), kid);
+      }
+    }
+  }
+
+  /** By a node that last heard of the keys at `asked`. */
+  #sign(asked: number): void {
+    const known = this.#history.findLast(({ at }) => at <= asked);
+    if (known) this.#tokens.push({ kid: known.kid, until: this.now + BELIEVED });
+  }
+
+  #change(steps: readonly KeyStep[], candidate: NewSigningKey | null, revoked?: string): void {
+    const before = this.keys;
+    for (const step of steps) {
+      this.keys = applyStep(this.keys, step, candidate, this.now);
+      // After every single step, as the unique index of the table demands.
+      for (const state of ['active', 'pending']) {
+        this.#demand(this.keys.filter((key) => key.state === state).length <= 1, `two keys are ${state}`);
+      }
+    }
+    this.changes += steps.length;
+    this.#judge(before, revoked);
+    const signing = this.keys.find(({ state }) => state === 'active');
+    if (signing) this.#history.push({ at: this.now, kid: signing.kid });
+  }
+
+  #judge(before: readonly StoredSigningKey[], revoked: string | undefined): void {
+    const had = before.find(({ state }) => state === 'active');
+    const has = this.keys.find(({ state }) => state === 'active');
+    this.#demand(!had || has !== undefined, 'no key is active any more');
+    if (had && has && has.kid !== had.kid && had.kid !== revoked) {
+      this.#demand(before.find(({ kid }) => kid === has.kid)?.state === 'pending', 'it was not published');
+      this.#demand(this.now - has.publishedAt >= publishLead, 'it was published too late');
+    }
+    for (const key of before.filter(({ kid }) => !this.keys.some((left) => left.kid === kid))) {
+      this.#demand(
+        key.verifyUntil === null ? key.activatedAt === null : this.now >= key.verifyUntil,
+        'it is gone before its time',
+      );
+    }
+    for (const { state, privateKey, verifyUntil } of this.keys) {
+      const isOver = state === 'retired' || state === 'revoked';
+      this.#demand((privateKey === null) === isOver, 'it can sign for ever, or never');
+      this.#demand((verifyUntil !== null) === isOver, 'it has no end, or one too early');
+    }
+    for (const { kid, until } of this.#tokens) {
+      this.#demand(this.now >= until || this.keys.some((key) => key.kid === kid), 'a token lost its key');
+    }
+  }
+
+  #demand(holds: boolean, fault: string): void {
+    if (!holds) this.broken.push(fault);
+  }
+}
+
+test('at any interleaving one key is active, published before it signs, and verifies to the last token', () => {
+  let changes = 0;
+  assert(
+    property(array(happening, { minLength: 30, maxLength: 80 }), (happenings) => {
+      const system = new System();
+      for (const what of happenings) system.happen(what);
+      changes += system.changes;
+      expect(system.broken).toEqual([]);
+    }),
+    { numRuns: 300 },
+  );
+  expect(changes).toBeGreaterThan(1000);
+});

@@ -1,0 +1,639 @@
+import { generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
+import { ConfigError, UnavailableError } from '../libs/auth/src/core/errors.js';
+import type { KeyPolicy } from '../libs/auth/src/core/key-schedule.js';
+import type { Clock, SigningKeyStore } from '../libs/auth/src/core/ports.js';
+import { KeyEncryption } from '../libs/auth/src/jwt/key-encryption.js';
+import { KeyRing } from '../libs/auth/src/jwt/key-ring.js';
+import { ManagedKeys } from '../libs/auth/src/jwt/managed-keys.js';
+import { SigningKeyService } from '../libs/auth/src/jwt/signing-key.service.js';
+import { thumbprint } from '../libs/auth/src/jwt/signing-keys.js';
+import { TypeOrmSigningKeyStore } from '../libs/auth/src/storage/typeorm-signing-key.store.js';
+import { createDatabase, type TestDatabase } from './support/database.js';
+import { impatientOptions, passKeyTime, policy, storeOptions } from './support/signing-keys.js';
+
+const { publishLead, verifyFor } = policy;
+const COOL_DOWN = 5000;
+const kek = { id: 1, secret: randomBytes(32) };
+const nextKek = { id: 2, secret: randomBytes(32) };
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await createDatabase();
+});
+afterEach(() => database.drop());
+
+interface Node {
+  readonly keys: ManagedKeys;
+  readonly ring: KeyRing;
+  readonly errors: string[];
+  readonly logs: string[];
+  /** the node's own clocks, in milliseconds */
+  readonly time: { monotonic: number; wall: number };
+  /** how often the store was asked */
+  readonly asked: { load: number; change: number };
+  /** the new keys the store was given */
+  readonly offered: string[];
+  /** what the store does instead, while set */
+  outage: Error | null;
+  /** what the store's answer waits for on its way to the node */
+  underway: () => Promise<unknown>;
+}
+
+/** A node that has not started. */
+async function node({
+  encryptionKeys = [kek],
+  changes = {},
+  database: settings = storeOptions.database,
+}: {
+  encryptionKeys?: (typeof kek)[];
+  changes?: Partial<KeyPolicy>;
+  database?: typeof storeOptions.database;
+} = {}): Promise<Node> {
+  const store = new TypeOrmSigningKeyStore(await database.connect({ poolSize: 2 }), { database: settings });
+  const time = { monotonic: 0, wall: Date.UTC(2026, 0, 1) };
+  const clock: Clock = { now: () => time.wall, monotonic: () => time.monotonic };
+  const asked = { load: 0, change: 0 };
+  const [errors, logs]: string[][] = [[], []];
+  const watched: SigningKeyStore = {
+    load: async () => {
+      asked.load++;
+      if (made.outage) throw made.outage;
+      const answer = await store.load();
+      await made.underway();
+      return answer;
+    },
+    change: (candidate, decide) => {
+      asked.change++;
+      if (candidate) made.offered.push(candidate.kid);
+      return store.change(candidate, decide);
+    },
+  };
+  const ring = new KeyRing();
+  const logger = {
+    error: (line: string) => void errors!.push(line),
+    log: (line: string) => void logs!.push(line),
+  };
+  const encryption = new KeyEncryption(encryptionKeys);
+  const keys = new ManagedKeys(
+    watched,
+    ring,
+    encryption,
+    { ...policy, ...changes },
+    clock,
+    logger,
+    COOL_DOWN,
+  );
+  const made: Node = {
+    keys,
+    ring,
+    errors: errors!,
+    logs: logs!,
+    time,
+    asked,
+    offered: [],
+    outage: null,
+    underway: async () => {},
+  };
+  return made;
+}
+
+async function started(...settings: Parameters<typeof node>): Promise<Node> {
+  const made = await node(...settings);
+  await made.keys.start();
+  return made;
+}
+
+interface KeyRow {
+  kid: string;
+  state: string;
+  private_key: Buffer | null;
+}
+
+const rows = () => database.query<KeyRow>('select * from signing_key order by published_at, kid');
+const pass = (time: number) => passKeyTime(database, time);
+
+async function states(): Promise<Record<string, string[]>> {
+  const byState: Record<string, string[]> = {};
+  for (const { kid, state } of await rows()) (byState[state] ??= []).push(kid);
+  return byState;
+}
+
+const kidsOf = ({ ring }: Node) => ring.keys.map(({ kid }) => kid);
+
+/** One node rotates all the way: the next key is published, its time passes, it takes over. */
+async function replaceKey(by: Node): Promise<void> {
+  await by.keys.rotate();
+  await pass(publishLead);
+  await by.keys.refresh();
+}
+
+async function configError(work: Promise<unknown>): Promise<ConfigError> {
+  const error: unknown = await work.catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(ConfigError);
+  return error as ConfigError;
+}
+
+/** Does the private key of a ring belong to the public one under its kid? */
+function signs({ ring }: Node): boolean {
+  const { kid, privateKey } = ring.active;
+  const data = Buffer.from('data');
+  return verify('sha256', data, ring.find(kid)!.publicKey, sign('sha256', data, privateKey));
+}
+
+describe('a start', () => {
+  test('on an empty table makes the first key, and it signs', async () => {
+    const first = await started();
+    expect(await states()).toEqual({ active: [first.ring.active.kid] });
+    expect(signs(first)).toBe(true);
+    expect(first.errors).toEqual([]);
+  });
+
+  test('of three nodes at the same instant makes one key, and it is the key of all', async () => {
+    const nodes = await Promise.all([node(), node(), node()]);
+    await Promise.all(nodes.map(({ keys }) => keys.start()));
+    const [{ kid }] = (await rows()) as [KeyRow];
+    expect(await states()).toEqual({ active: [kid] });
+    expect(nodes.map(({ ring }) => ring.active.kid)).toEqual([kid, kid, kid]);
+  });
+
+  test('finds the keys another one left', async () => {
+    const before = await started();
+    await before.keys.rotate();
+    const after = await started();
+    expect(kidsOf(after)).toEqual((await rows()).map(({ kid }) => kid));
+    expect(after.ring.active.kid).toBe(before.ring.active.kid);
+    expect(after.asked.change).toBe(0);
+  });
+
+  test.each([
+    ['another secret under the same id', { id: 1, secret: randomBytes(32) }, /does not open/],
+    ['another id', { id: 9, secret: kek.secret }, /key-encryption key 1, which is not configured/],
+  ])(
+    'with %s does not happen: the fault names the remedy, and no key takes the place of another',
+    async (_, wrong, fault) => {
+      await started();
+      const before = await rows();
+      await pass(10 * policy.rotateEvery);
+      const failed = await node({ encryptionKeys: [wrong] });
+      const { faults, message } = await configError(failed.keys.start());
+      expect(faults).toEqual([expect.stringMatching(fault)]);
+      expect(faults[0]).toMatch(/accessToken\.managedKeys\.encryptionKeys/);
+      expect(message).not.toContain(wrong.secret.toString('base64').slice(0, 8));
+      expect((await rows()).map(({ kid, state }) => [kid, state])).toEqual(
+        before.map(({ kid, state }) => [kid, state]),
+      );
+      expect(() => failed.ring.active).toThrow(UnavailableError);
+    },
+  );
+
+  test.each([
+    [
+      'a byte of the sealed key changed',
+      `private_key = set_byte(private_key, 40, get_byte(private_key, 40) # 1)`,
+    ],
+    ['the sealed key cut short', `private_key = substring(private_key from 1 for 20)`],
+    ['the sealed key empty', `private_key = ''`],
+    ['another public key', `public_key = public_key || '{"x": "AAAA"}'`],
+    ['no public key', `public_key = '{}'`],
+    ['another kid', `kid = 'other'`],
+    ['an algorithm nobody knows', `algorithm = 'none'`],
+    ['the algorithm of another kind of key', `algorithm = 'RS256'`],
+  ])('on a row with %s does not happen', async (_, damage) => {
+    await started();
+    await database.query(`update signing_key set ${damage}`);
+    const { faults } = await configError((await node()).keys.start());
+    expect(faults).toEqual([expect.stringMatching(/^signing key /)]);
+    expect(await rows()).toHaveLength(1);
+  });
+
+  test('on a sealed key that was moved to the row of another kid does not happen', async () => {
+    const before = await started();
+    await before.keys.rotate();
+    const [one, other] = (await rows()) as [KeyRow, KeyRow];
+    await database.query('update signing_key set private_key = $2 where kid = $1', [
+      other.kid,
+      one.private_key,
+    ]);
+    const { faults } = await configError((await node()).keys.start());
+    expect(faults).toEqual([expect.stringContaining(other.kid)]);
+  });
+
+  const weak = (modulusLength: number, publicExponent: number) =>
+    generateKeyPairSync('rsa', { modulusLength, publicExponent });
+  test.each<[string, string, () => { publicKey: KeyObject; privateKey: KeyObject }]>([
+    ['RSA of 1024 bits', 'RS256', () => weak(1024, 0x10001)],
+    ['RSA with exponent 3', 'RS256', () => weak(2048, 3)],
+    ['P-384', 'ES256', () => generateKeyPairSync('ec', { namedCurve: 'P-384' })],
+  ])('on a key that is too weak does not happen: %s', async (_, algorithm, generate) => {
+    const { publicKey, privateKey } = generate();
+    const kid = thumbprint(publicKey);
+    const sealed = new KeyEncryption([kek]).seal(kid, privateKey.export({ type: 'pkcs8', format: 'der' }));
+    await database.query(
+      `insert into signing_key (kid, algorithm, state, public_key, private_key, published_at, activated_at)
+       values ($1, $2, 'active', $3, $4, now(), now())`,
+      [kid, algorithm, publicKey.export({ format: 'jwk' }), sealed],
+    );
+    const { faults } = await configError((await node()).keys.start());
+    expect(faults).toEqual([expect.stringMatching(/2048 bits or more with exponent 65537|P-256/)]);
+  });
+
+  test('on a private key that is not that of the public one does not happen', async () => {
+    const { ring } = await started();
+    const { kid } = ring.active;
+    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    const sealed = new KeyEncryption([kek]).seal(kid, other.export({ type: 'pkcs8', format: 'der' }));
+    await database.query('update signing_key set private_key = $1', [sealed]);
+    expect((await configError((await node()).keys.start())).faults).toEqual([
+      expect.stringContaining('holds no private key of its public one'),
+    ]);
+  });
+
+  test('without the table does not happen: the fault says what to run', async () => {
+    await database.query('drop table signing_key');
+    const { faults } = await configError((await node()).keys.start());
+    expect(faults).toEqual([expect.stringMatching(/^signing keys cannot be kept.*tokenFamilyMigrations/)]);
+  });
+});
+
+describe('the life of a key', () => {
+  test('is published, signs, verifies, and is gone', async () => {
+    const one = await started();
+    const other = await started();
+    const old = one.ring.active.kid;
+
+    await pass(policy.rotateEvery - publishLead);
+    await one.keys.refresh();
+    const { pending: [next] = [] } = await states();
+    expect(await states()).toEqual({ active: [old], pending: [next] });
+    await other.keys.refresh();
+    expect([one, other].map(({ ring }) => [ring.active.kid, ring.find(next!)?.kid])).toEqual([
+      [old, next],
+      [old, next],
+    ]);
+
+    await pass(publishLead - 60_000);
+    await other.keys.refresh();
+    expect(await states()).toEqual({ active: [old], pending: [next] });
+    await pass(60_000);
+    await other.keys.refresh();
+    await one.keys.refresh();
+    expect(await states()).toEqual({ active: [next], retired: [old] });
+    for (const { ring } of [one, other]) {
+      expect(ring.active.kid).toBe(next);
+      expect(ring.find(old)?.kid).toBe(old);
+    }
+
+    await pass(verifyFor - 60_000);
+    await one.keys.refresh();
+    expect(one.ring.find(old)).toBeDefined();
+    await pass(60_000);
+    await one.keys.refresh();
+    await other.keys.refresh();
+    expect(await states()).toEqual({ active: [next] });
+    expect([one, other].map(({ ring }) => ring.find(old))).toEqual([undefined, undefined]);
+  });
+
+  test('leaves exactly one active, and known to all before it signs, in 50 rounds of three nodes at the same instant', async () => {
+    const nodes = await Promise.all([started(), started(), started()]);
+    const operations = [
+      ({ keys }: Node) => keys.refresh(),
+      ({ keys }: Node) => keys.rotate(),
+      ({ keys }: Node) => Promise.all([keys.rotate(), keys.refresh(), keys.refresh()]),
+    ];
+    let active = nodes[0].ring.active.kid;
+    let activations = 0;
+    let surprised = 0;
+    for (let round = 0; round < 50; round++) {
+      await pass([0, publishLead, publishLead / 2, publishLead][round % 4]!);
+      const knownBefore = nodes.map(kidsOf);
+      await Promise.all(nodes.map((each, at) => operations[(round + at) % 3]!(each)));
+      const now = await states();
+      expect(now['active']).toHaveLength(1);
+      expect(now['pending']?.length ?? 0).toBeLessThanOrEqual(1);
+      if (now['active']![0] !== active) {
+        active = now['active']![0]!;
+        activations++;
+        surprised += knownBefore.filter((known) => !known.includes(active)).length;
+      }
+      await Promise.all(nodes.map(({ keys }) => keys.refresh()));
+      expect(nodes.map(({ ring }) => ring.active.kid)).toEqual([active, active, active]);
+    }
+    expect(activations).toBeGreaterThan(15);
+    expect(surprised).toBe(0);
+    expect(nodes.flatMap(({ errors }) => errors)).toEqual([]);
+  });
+
+  test('changes with the algorithm, early and through the same states', async () => {
+    const before = await started();
+    const after = await started({ changes: { algorithm: 'RS256' } });
+    const old = before.ring.active;
+    await after.keys.refresh();
+    await pass(publishLead);
+    await after.keys.refresh();
+    await before.keys.refresh();
+    for (const { ring } of [before, after]) {
+      expect(ring.active).toMatchObject({ algorithm: 'RS256' });
+      expect(ring.active.publicKey.asymmetricKeyDetails).toEqual({
+        modulusLength: 3072,
+        publicExponent: 65537n,
+      });
+      expect(ring.find(old.kid)).toMatchObject({ algorithm: 'ES256' });
+    }
+    expect(signs(before)).toBe(true);
+  });
+
+  test('leaves no private key in the database that could be read there, or that is not needed', async () => {
+    const one = await started();
+    const { privateKey } = one.ring.active;
+    const secret = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url');
+    const [row] = (await database.query(`select * from signing_key`)) as [Record<string, unknown>];
+    const [{ dump }] = (await database.query(
+      `select string_agg(to_jsonb(signing_key)::text, '') as dump from signing_key`,
+    )) as [{ dump: string }];
+    expect((row['private_key'] as Buffer).includes(secret)).toBe(false);
+    expect(Object.keys(row['public_key'] as object).toSorted()).toEqual(['crv', 'kty', 'x', 'y']);
+    for (const encoding of ['base64url', 'base64', 'hex'] as const) {
+      expect(dump).not.toContain(secret.toString(encoding).replaceAll('=', ''));
+    }
+    await replaceKey(one);
+    const [{ kid }] = (await database.query(`select kid from signing_key where private_key is null`)) as [
+      KeyRow,
+    ];
+    expect(await states()).toMatchObject({ retired: [kid] });
+  });
+
+  test('shows no private key among those a ring publishes', async () => {
+    const one = await started();
+    await one.keys.rotate();
+    expect(new Set(one.ring.keys.flatMap((key) => Object.keys(key)))).toEqual(
+      new Set(['kid', 'algorithm', 'publicKey']),
+    );
+  });
+});
+
+describe('a rotation by hand', () => {
+  test('publishes the next key at once, and never lets it sign earlier than publishLead', async () => {
+    const one = await started();
+    const old = one.ring.active.kid;
+    const next = await one.keys.rotate();
+    expect(next).toMatchObject({ state: 'pending' });
+    await pass(publishLead - 60_000);
+    expect((await one.keys.rotate()).kid).toBe(next.kid);
+    expect(one.ring.active.kid).toBe(old);
+    await pass(60_000);
+    await one.keys.refresh();
+    expect(one.ring.active.kid).toBe(next.kid);
+  });
+});
+
+describe('an emergency revocation', () => {
+  test('ends the active key on this node at once, and on another at its next poll', async () => {
+    const one = await started();
+    const other = await started();
+    const stolen = one.ring.active.kid;
+    const { kid: next } = await one.keys.rotate();
+    await other.keys.refresh();
+    const versions = [one.ring.version, other.ring.version];
+
+    expect(await one.keys.revoke(stolen)).toBe(true);
+    expect(one.ring.find(stolen)).toBeUndefined();
+    expect(one.ring.active.kid).toBe(next);
+    await other.keys.refresh();
+    expect(other.ring.find(stolen)).toBeUndefined();
+    expect(other.ring.active.kid).toBe(next);
+    expect([one.ring.version, other.ring.version]).toEqual(versions.map((version) => version + 1));
+    expect(await states()).toEqual({ active: [next], revoked: [stolen] });
+  });
+
+  test('with no key published makes one that signs at once', async () => {
+    const one = await started();
+    const stolen = one.ring.active.kid;
+    await one.keys.revoke(stolen);
+    expect(one.ring.active.kid).not.toBe(stolen);
+    expect(await states()).toEqual({ active: [one.ring.active.kid], revoked: [stolen] });
+  });
+
+  test('by three nodes at the same instant leaves one active key, and one of them did it', async () => {
+    const nodes = await Promise.all([started(), started(), started()]);
+    for (let round = 0; round < 10; round++) {
+      const { kid } = nodes[0].ring.active;
+      const done = await Promise.all(nodes.map(({ keys }) => keys.revoke(kid)));
+      expect(done.filter(Boolean)).toHaveLength(1);
+      expect((await states())['active']).toHaveLength(1);
+      await Promise.all(nodes.map(({ keys }) => keys.refresh()));
+      expect(new Set(nodes.map(({ ring }) => ring.active.kid)).size).toBe(1);
+      expect(nodes.flatMap(kidsOf)).not.toContain(kid);
+    }
+  });
+
+  test('of a pending key replaces it, of a retired one ends it, and of an unknown or revoked one is false', async () => {
+    const one = await started();
+    const retired = one.ring.active.kid;
+    await replaceKey(one);
+    const pending = (await one.keys.rotate()).kid;
+    expect(await one.keys.revoke(pending)).toBe(true);
+    expect(await one.keys.revoke(retired)).toBe(true);
+    expect(await one.keys.revoke(retired)).toBe(false);
+    expect(await one.keys.revoke('unknown')).toBe(false);
+    const now = await states();
+    expect(now['revoked']!.toSorted()).toEqual([pending, retired].toSorted());
+    expect(kidsOf(one)).toEqual([...now['active']!, ...now['pending']!]);
+  });
+
+  test('outlives an answer that was on its way: an older state never comes back', async () => {
+    const one = await started();
+    const stolen = one.ring.active.kid;
+    let revoking: Promise<boolean> | undefined;
+    one.underway = () => {
+      one.underway = async () => {};
+      // The first answer is held back until the revocation is through, should that not wait its turn.
+      return Promise.race([revoking, new Promise((resolve) => setTimeout(resolve, 500))]);
+    };
+    const refreshing = one.keys.refresh();
+    revoking = one.keys.revoke(stolen);
+    await Promise.all([refreshing, revoking]);
+    expect(one.ring.find(stolen)).toBeUndefined();
+  });
+
+  test('keeps the row until nothing the key signed could live', async () => {
+    const one = await started();
+    await one.keys.revoke(one.ring.active.kid);
+    await pass(verifyFor - 60_000);
+    await one.keys.refresh();
+    expect(await states()).toMatchObject({ revoked: [expect.any(String)] });
+    await pass(60_000);
+    await one.keys.refresh();
+    expect(await states()).not.toHaveProperty('revoked');
+  });
+});
+
+describe('what a node knows', () => {
+  test('costs one reading and raises no version while nothing is due', async () => {
+    const one = await started();
+    const { version } = one.ring;
+    const before = { ...one.asked };
+    for (let poll = 0; poll < 5; poll++) await one.keys.refresh();
+    expect(one.asked).toEqual({ load: before.load + 5, change: before.change });
+    expect(one.ring.version).toBe(version);
+  });
+
+  test.each(['monotonic', 'wall'] as const)(
+    'lets it sign for less than publishLead by its %s clock, and verify for ever',
+    async (which) => {
+      const one = await started();
+      const { kid } = one.ring.active;
+      one.time[which] += publishLead - 1;
+      expect(one.ring.active.kid).toBe(kid);
+      one.time[which] += 1;
+      expect(() => one.ring.active).toThrow(UnavailableError);
+      expect(one.ring.find(kid)?.kid).toBe(kid);
+      const { version } = one.ring;
+      await one.keys.refresh();
+      expect(one.ring.active.kid).toBe(kid);
+      expect(one.ring.version).toBe(version);
+    },
+  );
+
+  test('is as old as the question, not as the answer', async () => {
+    const one = await started();
+    one.underway = async () => void (one.time.monotonic += publishLead);
+    await one.keys.refresh();
+    expect(() => one.ring.active).toThrow(UnavailableError);
+  });
+
+  test('stays known when the keys cannot be read', async () => {
+    const one = await started();
+    const { kid } = one.ring.active;
+    one.outage = new UnavailableError('ERR_STORE_UNAVAILABLE');
+    await expect(one.keys.refresh()).rejects.toBe(one.outage);
+    expect(one.ring.active.kid).toBe(kid);
+    one.outage = null;
+    await one.keys.refresh();
+  });
+});
+
+describe('a kid the ring does not know', () => {
+  test('is found by seeking', async () => {
+    const one = await started();
+    const other = await started();
+    const { kid } = await other.keys.rotate();
+    expect(one.ring.find(kid)).toBeUndefined();
+    await one.keys.seek();
+    expect(one.ring.find(kid)?.kid).toBe(kid);
+  });
+
+  test('costs one reading per cool-down, however many ask', async () => {
+    const one = await started();
+    const before = one.asked.load;
+    await Promise.all(Array.from({ length: 100 }, () => one.keys.seek()));
+    one.time.monotonic += COOL_DOWN - 1;
+    await one.keys.seek();
+    expect(one.asked.load).toBe(before + 1);
+    one.time.monotonic += 1;
+    await one.keys.seek();
+    expect(one.asked.load).toBe(before + 2);
+  });
+
+  test('costs one reading per cool-down while it fails, too, and nobody is told that the kid is bad', async () => {
+    const one = await started();
+    const before = one.asked.load;
+    one.outage = new UnavailableError('ERR_STORE_UNAVAILABLE');
+    const asked = Array.from({ length: 10 }, () => one.keys.seek());
+    for (const seeking of asked) await expect(seeking).rejects.toBe(one.outage);
+    one.time.monotonic += COOL_DOWN - 1;
+    await expect(one.keys.seek()).rejects.toBe(one.outage);
+    expect(one.asked.load).toBe(before + 1);
+  });
+});
+
+describe('a key that cannot be used, met while running', () => {
+  test('sealed under a key-encryption key of a newer deployment: it verifies, does not sign, and is told once', async () => {
+    const old = await started();
+    const newer = await started({ encryptionKeys: [nextKek, kek] });
+    const { kid } = await newer.keys.rotate();
+    for (let poll = 0; poll < 3; poll++) await old.keys.refresh();
+    expect(old.errors).toEqual([expect.stringMatching(/key-encryption key 2, which is not configured/)]);
+    expect(old.ring.find(kid)?.kid).toBe(kid);
+    expect(old.ring.active.kid).not.toBe(kid);
+
+    await pass(publishLead);
+    await newer.keys.refresh();
+    for (let poll = 0; poll < 3; poll++) await old.keys.refresh();
+    expect(newer.ring.active.kid).toBe(kid);
+    expect(() => old.ring.active).toThrow(UnavailableError);
+    expect(old.ring.find(kid)?.kid).toBe(kid);
+    expect(old.errors).toHaveLength(1);
+  });
+
+  test('a damaged public key verifies nothing', async () => {
+    const one = await started();
+    const { kid } = await one.keys.rotate();
+    await database.query(
+      `update signing_key set public_key = (select public_key from signing_key where kid <> $1) where kid = $1`,
+      [kid],
+    );
+    await one.keys.refresh();
+    expect(one.ring.find(kid)).toBeUndefined();
+    expect(one.errors).toEqual([expect.stringContaining('has the public key of another kid')]);
+    expect(signs(one)).toBe(true);
+  });
+
+  test('the first key-encryption key seals, the others open', async () => {
+    const one = await started();
+    const other = await started({ encryptionKeys: [nextKek, kek] });
+    expect(other.ring.active.kid).toBe(one.ring.active.kid);
+    await replaceKey(other);
+    expect((await rows()).map((row) => row.private_key?.[0])).toEqual([undefined, 2]);
+    expect((await started({ encryptionKeys: [nextKek] })).ring.active.kid).toBe(other.ring.active.kid);
+  });
+});
+
+test('a change that is due and cannot be made is told once, is no failure of the reading, and is made later', async () => {
+  const one = await started(impatientOptions);
+  one.offered.length = 0;
+  const { kid } = one.ring.active;
+  await pass(policy.rotateEvery);
+  const holder = (await database.connect()).createQueryRunner();
+  await holder.startTransaction();
+  await holder.query('lock table signing_key in share mode');
+  await one.keys.refresh();
+  await one.keys.refresh();
+  expect(one.errors).toEqual([expect.stringMatching(/^Signing keys cannot be changed: .*lock timeout/)]);
+  expect(one.ring.active.kid).toBe(kid);
+  expect(new Set(one.offered).size).toBe(1);
+  await holder.rollbackTransaction();
+  await holder.release();
+  await one.keys.refresh();
+  expect(one.logs).toEqual(['Signing keys are kept up to date again']);
+  expect(await states()).toEqual({ active: [kid], pending: [one.offered[0]] });
+});
+
+describe('the service for operators', () => {
+  test('lists what there is, and no private key', async () => {
+    const one = await started();
+    await replaceKey(one);
+    const service = new SigningKeyService(one.keys);
+    const { kid } = await service.rotate();
+    const listed = await service.list();
+    expect(listed.map(({ state }) => state)).toEqual(['retired', 'active', 'pending']);
+    expect(listed[2]).toEqual({
+      kid,
+      algorithm: 'ES256',
+      state: 'pending',
+      publishedAt: expect.any(Date),
+      activatedAt: null,
+      retiredAt: null,
+      verifyUntil: null,
+      revokedAt: null,
+    });
+    expect(await service.revoke(listed[0]!.kid)).toBe(true);
+    expect((await service.list())[0]).toMatchObject({ state: 'revoked', revokedAt: expect.any(Date) });
+  });
+
+  test('has nothing to manage when the application gives its keys itself', async () => {
+    const service = new SigningKeyService(null);
+    for (const call of [() => service.list(), () => service.rotate(), () => service.revoke('kid')]) {
+      await expect(call()).rejects.toThrow(TypeError);
+    }
+  });
+});
