@@ -39,7 +39,14 @@ async function authOptions(
   return {
     issuer: settings.issuer,
     audience: settings.audience,
-    accessToken: { keys: [await keys.signingKey()], lifetime: settings.accessTokenLifetime },
+    accessToken: {
+      managedKeys: {
+        encryptionKeys: [{ id: 1, secret: await keys.keyEncryptionSecret() }],
+        rotateEvery: settings.signingKeyRotateEvery,
+        publishLead: settings.signingKeyPublishLead,
+      },
+      lifetime: settings.accessTokenLifetime,
+    },
     refreshToken: {
       keys: [{ id: 1, secret: await keys.refreshTokenSecret() }],
       lifetime: settings.refreshTokenLifetime,

@@ -1,10 +1,16 @@
-/** What the demo reads from its environment; durations as `10s`, `5m`, `30d`, or seconds. */
-export interface Settings {
+/** Where and how one of the demo's applications listens. */
+export interface ListenSettings {
   readonly port: number;
   readonly adapter: 'express' | 'fastify';
+}
+
+/** What the demo reads from its environment; durations as `10s`, `5m`, `30d`, or seconds. */
+export interface Settings extends ListenSettings {
   readonly issuer: string;
   readonly audience: string;
   readonly accessTokenLifetime: string | undefined;
+  readonly signingKeyRotateEvery: string | undefined;
+  readonly signingKeyPublishLead: string | undefined;
   readonly refreshTokenLifetime: string | undefined;
   readonly refreshTokenIdleLifetime: string | undefined;
   readonly refreshTokenLeeway: string | undefined;
@@ -12,28 +18,63 @@ export interface Settings {
   readonly revocationMaxStaleness: string | undefined;
 }
 
+/** What the second application reads: whom it trusts, and as whom it is addressed. */
+export interface ResourceSettings extends ListenSettings {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwksUri: string;
+  readonly jwksRefreshInterval: string | undefined;
+  readonly jwksCoolDown: string | undefined;
+}
+
 const DEFAULT_PORT = 3000;
+const DEFAULT_RESOURCE_PORT = 3001;
+const DEFAULT_AUDIENCE = 'demo-api';
 
 /** Lifetimes are passed on as they are: the library has the defaults and finds the faults. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
-  // A variable that is set and empty means: not set.
-  const read = (name: string) => env[name] || undefined;
-  const port = Number(read('PORT') ?? DEFAULT_PORT);
-  const adapter = read('HTTP_ADAPTER') ?? 'express';
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error('PORT must be a number from 0 to 65535');
-  if (adapter !== 'express' && adapter !== 'fastify')
-    throw new Error('HTTP_ADAPTER must be express or fastify');
+  const read = reading(env);
+  const listen = readListenSettings(env, DEFAULT_PORT);
   return {
-    port,
-    adapter,
-    issuer: read('ISSUER') ?? `http://localhost:${port}`,
-    audience: read('AUDIENCE') ?? 'demo-api',
+    ...listen,
+    issuer: read('ISSUER') ?? `http://localhost:${listen.port}`,
+    audience: read('AUDIENCE') ?? DEFAULT_AUDIENCE,
     accessTokenLifetime: read('ACCESS_TOKEN_LIFETIME'),
+    signingKeyRotateEvery: read('SIGNING_KEY_ROTATE_EVERY'),
+    signingKeyPublishLead: read('SIGNING_KEY_PUBLISH_LEAD'),
     refreshTokenLifetime: read('REFRESH_TOKEN_LIFETIME'),
     refreshTokenIdleLifetime: read('REFRESH_TOKEN_IDLE_LIFETIME'),
     refreshTokenLeeway: read('REFRESH_TOKEN_LEEWAY'),
     revocationPollInterval: read('REVOCATION_POLL_INTERVAL'),
     revocationMaxStaleness: read('REVOCATION_MAX_STALENESS'),
   };
+}
+
+export function readResourceSettings(env: NodeJS.ProcessEnv): ResourceSettings {
+  const read = reading(env);
+  const issuer = read('ISSUER') ?? `http://localhost:${DEFAULT_PORT}`;
+  return {
+    ...readListenSettings(env, DEFAULT_RESOURCE_PORT),
+    issuer,
+    audience: read('AUDIENCE') ?? DEFAULT_AUDIENCE,
+    jwksUri: read('JWKS_URI') ?? `${issuer}/.well-known/jwks.json`,
+    jwksRefreshInterval: read('JWKS_REFRESH_INTERVAL'),
+    jwksCoolDown: read('JWKS_COOL_DOWN'),
+  };
+}
+
+function readListenSettings(env: NodeJS.ProcessEnv, defaultPort: number): ListenSettings {
+  const read = reading(env);
+  const port = Number(read('PORT') ?? defaultPort);
+  const adapter = read('HTTP_ADAPTER') ?? 'express';
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error('PORT must be a number from 0 to 65535');
+  if (adapter !== 'express' && adapter !== 'fastify')
+    throw new Error('HTTP_ADAPTER must be express or fastify');
+  return { port, adapter };
+}
+
+/** A variable that is set and empty means: not set. */
+function reading(env: NodeJS.ProcessEnv): (name: string) => string | undefined {
+  return (name) => env[name] || undefined;
 }

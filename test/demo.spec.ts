@@ -1,46 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createDatabase, type TestDatabase } from './support/database.js';
+import { startDemo, type DemoProcess } from './support/demo-process.js';
 import { me, refresh, send, type Answer } from './support/http.js';
-
-interface Demo {
-  readonly url: string;
-  readonly output: () => string;
-  stop(): Promise<void>;
-}
-
-/** One node of the demo as it is built and run: ESM, a process, an environment. */
-async function startDemo(environment: Record<string, string>): Promise<Demo> {
-  const child: ChildProcess = spawn(process.execPath, ['dist/src/main.js'], {
-    env: { PATH: process.env['PATH'], PORT: '0', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  const url = await new Promise<string>((resolve, reject) => {
-    const collect = (chunk: Buffer): void => {
-      output += chunk.toString();
-      const listening = /Listening on (http:\S+)/.exec(output)?.[1];
-      if (listening) resolve(listening);
-    };
-    child.stdout!.on('data', collect);
-    child.stderr!.on('data', collect);
-    child.once('exit', () => reject(new Error(output)));
-  });
-  return {
-    url,
-    output: () => output,
-    stop: async () => {
-      if (child.exitCode !== null) return;
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    },
-  };
-}
 
 describe('two nodes that were started at once on one empty database', () => {
   let database: TestDatabase;
-  let nodes: Demo[];
+  let nodes: DemoProcess[];
   beforeAll(async () => {
     database = await createDatabase({ empty: true });
     const environment = { DATABASE_URL: database.url, REVOCATION_POLL_INTERVAL: '0.1s' };
@@ -126,6 +93,19 @@ describe('two nodes that were started at once on one empty database', () => {
       expect.objectContaining({ name: 'alice' }),
       expect.objectContaining({ refresh_token: expect.stringMatching(/^rt1_/) }),
     ]);
+  });
+
+  test('the second application believes its tokens, and has no database', async () => {
+    const jwksUri = `${nodes[0]!.url}/.well-known/jwks.json`;
+    const resource = await startDemo({ ISSUER: 'https://demo.test', JWKS_URI: jwksUri }, 'resource');
+    try {
+      const headers = { authorization: `Bearer ${tokenOf(await login('bob', 'builder'), 'access_token')}` };
+      const answer = await send(`${resource.url}/reports`, { headers });
+      expect(answer).toMatchObject({ status: 200, body: { for: { name: 'bob' } } });
+      expect((await send(`${resource.url}/reports`)).status).toBe(401);
+    } finally {
+      await resource.stop();
+    }
   });
 
   test('it says loudly that its keys are for development', () => {

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
@@ -14,22 +14,14 @@ export class DevelopmentKeys {
 
   constructor(@InjectRepository(DevelopmentKey) private readonly keys: Repository<DevelopmentKey>) {}
 
-  /** PKCS #8 in PEM, for ES256. */
-  signingKey(): Promise<string> {
-    return this.#obtain(
-      'signing',
-      () =>
-        generateKeyPairSync('ec', {
-          namedCurve: 'P-256',
-          privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-          publicKeyEncoding: { type: 'spki', format: 'pem' },
-        }).privateKey,
-    );
+  /** 32 random bytes, as text, that refresh tokens are made with. */
+  refreshTokenSecret(): Promise<string> {
+    return this.#obtain('refresh-token');
   }
 
-  /** 32 random bytes, as text. */
-  refreshTokenSecret(): Promise<string> {
-    return this.#obtain('refresh-token', () => randomBytes(32).toString('base64'));
+  /** The same, that signing keys are sealed with. */
+  keyEncryptionSecret(): Promise<string> {
+    return this.#obtain('key-encryption');
   }
 
   warn(): void {
@@ -39,10 +31,11 @@ export class DevelopmentKeys {
   }
 
   /** Of several nodes that start at once, one inserts; all read what it inserted. */
-  async #obtain(name: string, generate: () => string): Promise<string> {
+  async #obtain(name: string): Promise<string> {
     const existing = await this.keys.findOneBy({ name });
     if (existing) return existing.material;
-    await this.keys.createQueryBuilder().insert().values({ name, material: generate() }).orIgnore().execute();
+    const material = randomBytes(32).toString('base64');
+    await this.keys.createQueryBuilder().insert().values({ name, material }).orIgnore().execute();
     return (await this.keys.findOneByOrFail({ name })).material;
   }
 }

@@ -3,6 +3,8 @@ import { Public, TokenResponse, TokenService, type TokenPair } from 'nestjs-toke
 import { UsersService } from './users.service.js';
 
 const MAX_LENGTH = 256;
+/** What every user of the demo may do, here and in the second application. */
+const SCOPE = 'reports:read';
 
 @Public()
 @Controller('auth')
@@ -18,7 +20,10 @@ export class LoginController {
     const { username, password } = readCredentials(body);
     const user = await this.users.authenticate(username, password);
     if (!user) throw new BadRequestException({ error: 'invalid_credentials' });
-    return this.tokens.issue(user.id, { device: { user_agent: userAgent?.slice(0, MAX_LENGTH) ?? null } });
+    return this.tokens.issue(user.id, {
+      scope: SCOPE,
+      device: { user_agent: userAgent?.slice(0, MAX_LENGTH) ?? null },
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { InvalidRequestError, InvalidTokenError } from '../core/errors.js';
+import { InvalidCredentialsError, InvalidTokenError } from '../core/errors.js';
 import type { HttpRequest } from './http-request.js';
 
 const SCHEME = /^Bearer(?: |$)/i;
@@ -10,7 +10,7 @@ const CREDENTIALS = /^Bearer [A-Za-z0-9\-._~+/]+=*$/i;
  *
  * Not yet true at this point: that there is a token in them, see `assertWellFormed`.
  *
- * @throws {InvalidRequestError} a token was sent twice, whichever way: two parties could each believe another one
+ * @throws {InvalidCredentialsError} a token was sent twice, whichever way: two parties could each believe another one
  * @see RFC 6750 section 2
  */
 export function readCredentials(request: HttpRequest): string | null {
@@ -18,7 +18,7 @@ export function readCredentials(request: HttpRequest): string | null {
   if (typeof authorization !== 'string') return null;
   const isBearer = usesBearer(authorization);
   if (isBearer ? isSentTwice(request) : hasMoreHeaders(request)) {
-    throw new InvalidRequestError('ERR_TOKEN_SENT_TWICE', 'The access token was sent more than once');
+    throw new InvalidCredentialsError('ERR_TOKEN_SENT_TWICE', 'The access token was sent more than once');
   }
   return isBearer ? authorization : null;
 }
@@ -28,10 +28,10 @@ export function tokenIn(credentials: string): string {
   return credentials.slice('Bearer '.length);
 }
 
-/** @throws {InvalidRequestError} no credentials of RFC 6750 section 2.1 */
+/** @throws {InvalidCredentialsError} no credentials of RFC 6750 section 2.1 */
 export function assertWellFormed(credentials: string): void {
   if (!CREDENTIALS.test(credentials)) {
-    throw new InvalidRequestError('ERR_REQUEST_MALFORMED', 'The Authorization header is malformed');
+    throw new InvalidCredentialsError('ERR_REQUEST_MALFORMED', 'The Authorization header is malformed');
   }
 }
 
@@ -44,7 +44,7 @@ export function credentialsWith(token: string): string {
  * The access token of a request that must have one.
  *
  * @throws {InvalidTokenError} none was sent
- * @throws {InvalidRequestError} malformed, or sent twice
+ * @throws {InvalidCredentialsError} malformed, or sent twice
  */
 export function readBearerToken(request: HttpRequest): string {
   const credentials = readCredentials(request);

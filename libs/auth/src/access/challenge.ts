@@ -1,6 +1,7 @@
 import {
   InsufficientScopeError,
   InsufficientUserAuthenticationError,
+  InvalidCredentialsError,
   InvalidTokenError,
   type AuthError,
 } from '../core/errors.js';
@@ -19,7 +20,7 @@ export function challengeFor(error: AuthError): string | null {
   const challenge = `Bearer realm="${REALM}"`;
   if (isMissingToken(error)) return challenge;
   const told = `${challenge}, error="${error.error}", error_description="${error.message}"`;
-  if (error instanceof InvalidTokenError) return told;
+  if (error instanceof InvalidTokenError || error instanceof InvalidCredentialsError) return told;
   if (error instanceof InsufficientScopeError) return `${told}, scope="${error.scope}"`;
   if (error instanceof InsufficientUserAuthenticationError) return `${told}, max_age="${error.maxAge}"`;
   return null;

@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../core/errors.js';
+import { InvalidCredentialsError } from '../core/errors.js';
 import { readCredentials, tokenIn } from './bearer.js';
 import type { HttpRequest } from './http-request.js';
 
@@ -24,7 +24,7 @@ const SUBPROTOCOL = 'bearer';
  * the subprotocol `bearer`: `new WebSocket(url, ['bearer', token])`. Never in the query, which ends in logs and
  * histories.
  *
- * @throws {InvalidRequestError} a token was sent twice, whichever way
+ * @throws {InvalidCredentialsError} a token was sent twice, whichever way
  * @see RFC 6750 section 2.1, RFC 6455 section 4.1, RFC 9700 section 4.3.2
  */
 export function readHandshake(socket: IoHandshake, request = socket.request): string | null {
@@ -35,7 +35,7 @@ export function readHandshake(socket: IoHandshake, request = socket.request): st
     ...inAuth(socket),
   ];
   if (tokens.length > 1) {
-    throw new InvalidRequestError('ERR_TOKEN_SENT_TWICE', 'The access token was sent more than once');
+    throw new InvalidCredentialsError('ERR_TOKEN_SENT_TWICE', 'The access token was sent more than once');
   }
   return tokens[0] ?? null;
 }

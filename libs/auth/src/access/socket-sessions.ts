@@ -145,7 +145,7 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** @throws {InvalidRequestError} a token was sent twice */
+  /** @throws {InvalidCredentialsError} a token was sent twice */
   protected readHandshake(socket: object, request?: UpgradeRequest): string | null {
     return readHandshake(socket, request);
   }

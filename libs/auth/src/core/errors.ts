@@ -91,6 +91,9 @@ export class InvalidRequestError extends AuthError {
   }
 }
 
+/** An access token came malformed or more than once, which RFC 6750 section 3 has answered with a challenge, too. */
+export class InvalidCredentialsError extends InvalidRequestError {}
+
 /** The token belongs to another session than the refresh names, or the socket has. Nothing was spent. */
 export class SessionMismatchError extends AuthError {
   readonly error = 'session_mismatch';
