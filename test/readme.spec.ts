@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import ts from 'typescript';
 
@@ -29,10 +29,17 @@ function blocksOf(path: string): string[] {
   return [...readFileSync(path, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
 }
 
-test('every code block of README compiles', () => {
-  const blocks = blocksOf('README.md');
-  expect(blocks.length).toBeGreaterThan(4);
+const PAGES = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+
+test('every code block of README and of the pages behind it compiles', () => {
+  const blocks = PAGES.flatMap(blocksOf);
+  expect(blocks.length).toBeGreaterThan(8);
   expect(diagnose(blocks)).toEqual([]);
+});
+
+test('every page is linked from README', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  expect(PAGES.slice(1).filter((path) => !readme.includes(`](${path})`))).toEqual([]);
 });
 
 test('a block that does not compile is found', () => {
@@ -41,11 +48,16 @@ test('a block that does not compile is found', () => {
   ).toEqual([expect.stringContaining('Nothing')]);
 });
 
-test('the table of options names every option and its default', () => {
-  const rows = [...readFileSync('README.md', 'utf8').matchAll(/^\| `([\w.]+)` +\| (.*?) *\|/gm)];
+test.each([
+  ['README.md', 'options.ts', 15],
+  ['docs/resource-server.md', 'resource-server-options.ts', 10],
+])('the table of options in %s names every option and its default', (page, file, atLeast) => {
+  const rows = [...readFileSync(page, 'utf8').matchAll(/^\| `([\w.]+)` +\| (.*?) *\|/gm)];
   const table = new Map(rows.map(([, name, value]) => [name!, value!.replace(/`/g, '').trim()]));
-  const source = readFileSync('libs/auth/src/core/options.ts', 'utf8');
-  const read = [...source.matchAll(/read\.\w+\('([\w.]+)'(?:, \[[^\]]*\])?(?:, ('?[\w.]+'?))?/g)];
-  expect(read.length).toBeGreaterThan(15);
+  const source = readFileSync(`libs/auth/src/core/${file}`, 'utf8');
+  const read = [
+    ...source.matchAll(/read\.\w+\([`'](?:\$\{prefix\})?([\w.]+)[`'](?:, \[[^\]]*\])?(?:, ('?[\w.]+'?))?/g),
+  ];
+  expect(read.length).toBeGreaterThan(atLeast);
   for (const [, name, value] of read) expect([name, table.get(name!)]).toEqual([name, value ?? NO_DEFAULT]);
 });

@@ -98,6 +98,24 @@ describe('two issuers', () => {
     }
   });
 
+  test('one that has just published a key is asked for it by the first token that names it', async () => {
+    const jwks = { coolDown: 0.05 };
+    const resource = await startResourceServer({ issuers: [trust(one), trust(two)], jwks });
+    try {
+      const next = await issuerKey();
+      one.publish(keyOfOne.jwk, next.jwk);
+      const token = await one.token(next);
+      let { status } = await me(resource, token);
+      for (const end = Date.now() + 5_000; status !== 200 && Date.now() < end;) {
+        ({ status } = await me(resource, token));
+      }
+      expect(status).toBe(200);
+      expect((await me(resource, await one.token(keyOfOne))).status).toBe(200);
+    } finally {
+      await resource.close();
+    }
+  });
+
   test('side by side in two modules keep to their own routes', async () => {
     const feature = (path: string, issuer: FakeIssuer) => {
       @Controller(path)

@@ -34,7 +34,7 @@ export class VerifiedTokens {
   }
 
   /**
-   * @param keyVersion of the keys now; with any other, everything verified before is forgotten
+   * @param keyVersion of the keys now, which never falls; with any other, everything verified before is forgotten
    * @param now milliseconds since the epoch on this node's clock
    */
   find(credentials: string, keyVersion: number, now: number): AccessTokenClaims | undefined {
@@ -47,13 +47,16 @@ export class VerifiedTokens {
     return undefined;
   }
 
-  /** @param keyVersion of the keys it was verified under */
+  /** @param keyVersion of the keys it was verified under; when they have changed since, it is not kept */
   add(entry: Entry, keyVersion: number, now: number): void {
+    if (this.capacity === 0 || keyVersion < this.#keyVersion) return;
     this.#keepTo(keyVersion);
-    if (this.capacity === 0) return;
     this.#sweep(now);
-    if (this.#entries.size >= this.capacity) this.#entries.delete(this.#entries.keys().next().value!);
-    this.#entries.set(entry.credentials.slice(-KEY_LENGTH), entry);
+    const key = entry.credentials.slice(-KEY_LENGTH);
+    if (this.#entries.size >= this.capacity && !this.#entries.has(key)) {
+      this.#entries.delete(this.#entries.keys().next().value!);
+    }
+    this.#entries.set(key, entry);
   }
 
   #keepTo(keyVersion: number): void {
