@@ -102,7 +102,7 @@ export function joseGuard(): GuardUnderTest {
 }
 
 /** The least a fresh token can cost on this machine: its signature alone, taken apart beforehand. */
-export function rawVerify(): { count: number; verifyAll(): void } {
+export function rawVerify(): { count: number; verifyAll: () => void } {
   const parts = tokensOf('ES256').map((token) => {
     const dot = token.lastIndexOf('.');
     return {

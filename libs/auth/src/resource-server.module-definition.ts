@@ -6,7 +6,7 @@ export interface ResourceServerModuleExtras {
   isGlobal?: boolean;
 }
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
   new ConfigurableModuleBuilder<ResourceServerOptions>({ moduleName: 'ResourceServer' })
     .setClassMethodName('forRoot')
     .setExtras<ResourceServerModuleExtras>({ isGlobal: true }, (definition, { isGlobal = true }) => ({

@@ -44,13 +44,13 @@ export class HeldTokens {
       const fault = faultOf(() => this.#assertAlive(held.claims, now));
       if (fault || held.keyVersion === keyVersion) return fault;
       const key = `${held.token.slice(0, held.token.indexOf('.'))} ${held.claims.iss}`;
-      if (!byKey.has(key))
-        byKey.set(
-          key,
-          faultOf(() => this.#assertSigned(held.token)),
-        );
+      let ofKey = byKey.get(key);
+      if (ofKey === undefined) {
+        ofKey = faultOf(() => this.#assertSigned(held.token));
+        byKey.set(key, ofKey);
+      }
       held.keyVersion = keyVersion;
-      return byKey.get(key)!;
+      return ofKey;
     };
   }
 

@@ -50,12 +50,7 @@ function isHttpLike(context: ExecutionContext): boolean {
 
 /** Of a context of an application's own kind its own guard has to know. */
 function holderOf(context: ExecutionContext): object | undefined {
-  switch (context.getType<ContextType>()) {
-    case 'ws':
-      return context.switchToWs().getClient<object>();
-    case 'rpc':
-      return rpcContextOf(context);
-    default:
-      return undefined;
-  }
+  const type = context.getType();
+  if (type === 'ws') return context.switchToWs().getClient<object>();
+  return type === 'rpc' ? rpcContextOf(context) : undefined;
 }
