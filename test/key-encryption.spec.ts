@@ -1,8 +1,9 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createHmac, generateKeyPairSync, hkdfSync, randomBytes } from 'node:crypto';
 import { KeyEncryption } from '../libs/auth/src/jwt/key-encryption.js';
 
 const secret = randomBytes(32);
 const encryption = new KeyEncryption([{ id: 7, secret }]);
+const next = { id: 8, secret: randomBytes(32) };
 const NONCE = 12;
 const TAG = 16;
 
@@ -74,9 +75,53 @@ describe('a sealed private key', () => {
   });
 });
 
-describe('several key-encryption keys', () => {
-  const next = { id: 8, secret: randomBytes(32) };
+describe('an authenticator', () => {
+  const key = { kid: 'kid', algorithm: 'ES256' };
+  const authenticator = encryption.authenticate(key);
 
+  test('is the id of its key and an HMAC, as docs/protocol.md writes it down', () => {
+    const macKey = Buffer.from(hkdfSync('sha256', secret, '', 'token-family signing key authentication', 32));
+    const mac = createHmac('sha256', macKey).update('["token-family signing key","kid","ES256"]').digest();
+    expect(authenticator).toEqual(Buffer.concat([Buffer.from([7]), mac]));
+    expect(encryption.verify(key, authenticator)).toBe('sound');
+  });
+
+  test.each([
+    ['another kid', { ...key, kid: 'other' }],
+    ['another algorithm', { ...key, algorithm: 'RS256' }],
+    ['the same text, parted elsewhere', { kid: 'kidE', algorithm: 'S256' }],
+    ['the same text, its parts quoted alike', { kid: 'kid","ES256', algorithm: '' }],
+  ])('speaks for no key with %s', (_, other) => {
+    expect(encryption.verify(other, authenticator)).toBe('unsound');
+  });
+
+  test('of another secret under the same id is none', () => {
+    const other = new KeyEncryption([{ id: 7, secret: randomBytes(32) }]);
+    expect(encryption.verify(key, other.authenticate(key))).toBe('unsound');
+  });
+
+  test('is none when any one byte of it has changed, and of another configuration when that is the id', () => {
+    for (const at of authenticator.keys()) {
+      const changed = Buffer.from(authenticator);
+      changed[at]! ^= 1;
+      expect(encryption.verify(key, changed)).toBe(at === 0 ? 'foreign' : 'unsound');
+    }
+  });
+
+  test.each([0, 1, 17, 32, 34])('of %i bytes is none', (length) => {
+    const cut = Buffer.concat([authenticator, Buffer.alloc(1)]).subarray(0, length);
+    expect(encryption.verify(key, cut)).toBe('unsound');
+  });
+
+  test('is made under the first key-encryption key, and sound under each', () => {
+    const both = new KeyEncryption([next, { id: 7, secret }]);
+    expect(both.authenticate(key)[0]).toBe(8);
+    expect(both.verify(key, authenticator)).toBe('sound');
+    expect(encryption.verify(key, both.authenticate(key))).toBe('foreign');
+  });
+});
+
+describe('several key-encryption keys', () => {
   test('the first one seals, and all of them open', () => {
     const plain = der();
     const sealedBefore = encryption.seal('kid', Buffer.from(plain));

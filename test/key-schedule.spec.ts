@@ -16,6 +16,8 @@ import {
   planKeys,
   planRevocation,
   planRotation,
+  type JudgedSigningKey,
+  type KeyStanding,
   type KeyStep,
   type NewSigningKey,
   type StoredSigningKey,
@@ -25,9 +27,9 @@ import { candidateKey, policy, storedKey } from './support/signing-keys.js';
 
 const { rotateEvery, publishLead, verifyFor } = policy;
 
-const active = (changes: Partial<StoredSigningKey> = {}) =>
+const active = (changes: Partial<JudgedSigningKey> = {}) =>
   storedKey({ kid: 'active', state: 'active', activatedAt: 0, ...changes });
-const pending = (publishedAt: number, changes: Partial<StoredSigningKey> = {}) =>
+const pending = (publishedAt: number, changes: Partial<JudgedSigningKey> = {}) =>
   storedKey({ kid: 'pending', state: 'pending', publishedAt, ...changes });
 const over = (state: 'retired' | 'revoked', verifyUntil: number) =>
   storedKey({ kid: state, state, privateKey: null, verifyUntil });
@@ -40,7 +42,7 @@ const swap: KeyStep[] = [
 ];
 
 describe('the calendar', () => {
-  test.each<[rule: string, keys: StoredSigningKey[], now: number, steps: KeyStep[]]>([
+  test.each<[rule: string, keys: JudgedSigningKey[], now: number, steps: KeyStep[]]>([
     ['the first key of all signs at once', [], 0, [publishActive]],
     ['an active key far from its end is left alone', [active()], 0, []],
     ['until one publishLead before its end', [active()], rotateEvery - publishLead - 1, []],
@@ -69,7 +71,7 @@ describe('the calendar', () => {
     expect(planKeys(keys, policy, now)).toEqual(steps);
   });
 
-  test.each<[rule: string, keys: StoredSigningKey[], now: number, steps: KeyStep[]]>([
+  test.each<[rule: string, keys: JudgedSigningKey[], now: number, steps: KeyStep[]]>([
     ['publishes a key of the new one early', [active()], 1, [publish]],
     ['changes to it as to any other', [active(), pending(0, { algorithm: 'RS256' })], publishLead, swap],
     ['lets a pending key of the old one wait its time', [active(), pending(0)], publishLead - 1, []],
@@ -80,13 +82,54 @@ describe('the calendar', () => {
   });
 });
 
+/** Nobody signs with it, and nothing of it is believed. */
+const remove: KeyStep = { kind: 'delete', kid: 'pending' };
+const forged = (publishedAt: number) => pending(publishedAt, { standing: 'unsound' });
+const foreign = (publishedAt: number) => pending(publishedAt, { standing: 'foreign' });
+const broken = { standing: 'unsound' as const };
+
+describe('of keys that do not hold up', () => {
+  test.each<[rule: string, keys: JudgedSigningKey[], now: number, steps: KeyStep[]]>([
+    ['a pending one goes at once', [active(), forged(0)], 0, [remove]],
+    ['and never takes over, however long it was published', [active(), forged(0)], publishLead, [remove]],
+    ['not even when there is no other', [forged(0)], publishLead, [remove, publishActive]],
+    [
+      'and makes place for the one that is due',
+      [active(), forged(rotateEvery)],
+      rotateEvery,
+      [remove, publish],
+    ],
+    ['it goes once', [active(), { ...forged(0), verifyUntil: 0 }], 0, [remove]],
+    ['an active one is not replaced', [active(broken)], 1, []],
+    ['whatever algorithm its row names', [active({ ...broken, algorithm: 'RS256' })], 1, []],
+    ['and ends by the calendar', [active(broken)], rotateEvery - publishLead, [publish]],
+    ['as any other', [active(broken), pending(0)], publishLead, swap],
+    ['a retired one stays until it says it goes', [active(), { ...over('retired', 5), ...broken }], 4, []],
+  ])('%s', (_, keys, now, steps) => {
+    expect(planKeys(keys, policy, now)).toEqual(steps);
+  });
+
+  test.each<[rule: string, keys: JudgedSigningKey[], now: number, steps: KeyStep[]]>([
+    ['is left to the nodes that know it', [active(), foreign(0)], publishLead, []],
+    ['for twice the time they need', [active(), foreign(0)], 2 * publishLead - 1, []],
+    ['and then goes', [active(), foreign(0)], 2 * publishLead, [remove]],
+    ['also when it pretends to be of the future', [active(), foreign(2 * publishLead)], 0, [remove]],
+    ['is no successor: without an active key a new one signs', [foreign(0)], 1, [publishActive]],
+  ])('a pending one of another configuration %s', (_, keys, now, steps) => {
+    expect(planKeys(keys, policy, now)).toEqual(steps);
+  });
+});
+
 describe('a rotation by hand', () => {
-  test.each<[rule: string, keys: StoredSigningKey[], now: number, steps: KeyStep[]]>([
+  test.each<[rule: string, keys: JudgedSigningKey[], now: number, steps: KeyStep[]]>([
     ['publishes the next key at once', [active()], 1, [publish]],
     ['joins the change that is under way', [active(), pending(0)], 1, []],
     ['takes a change that is due for the one asked for', [active(), pending(0)], publishLead, swap],
     ['does not publish twice', [active()], rotateEvery, [publish]],
     ['makes the first key of all', [], 0, [publishActive]],
+    ['is not put off by a key that does not hold up', [active(), forged(0)], 1, [remove, publish]],
+    ['joins a change of a newer deployment', [active(), foreign(0)], 1, []],
+    ['unless nobody went on with it', [active(), foreign(0)], 2 * publishLead, [remove, publish]],
   ])('%s', (_, keys, now, steps) => {
     expect(planRotation(keys, policy, now)).toEqual(steps);
   });
@@ -95,7 +138,7 @@ describe('a rotation by hand', () => {
 describe('a revocation', () => {
   const revoke = (kid: string): KeyStep => ({ kind: 'revoke', kid, verifyFor });
 
-  test.each<[rule: string, kid: string, keys: StoredSigningKey[], steps: KeyStep[]]>([
+  test.each<[rule: string, kid: string, keys: JudgedSigningKey[], steps: KeyStep[]]>([
     [
       'of the active key lets the pending one sign at once',
       'active',
@@ -108,6 +151,18 @@ describe('a revocation', () => {
       'active',
       [active(), pending(0, { algorithm: 'RS256' })],
       [revoke('active'), publishActive],
+    ],
+    [
+      'or else a new one: a pending key that does not hold up is no successor',
+      'active',
+      [active(), forged(0)],
+      [revoke('active'), publishActive],
+    ],
+    [
+      'of an active key that does not hold up lets the pending one sign at once',
+      'active',
+      [active(broken), pending(0)],
+      [revoke('active'), { kind: 'activate', kid: 'pending' }],
     ],
     ['of the pending key publishes another', 'pending', [active(), pending(0)], [revoke('pending'), publish]],
     ['of a retired key ends its verifying', 'retired', [active(), over('retired', 5)], [revoke('retired')]],
@@ -143,7 +198,8 @@ type Happening =
       readonly algorithm: 'ES256' | 'RS256';
       readonly hasCandidate: boolean;
     }
-  | { readonly kind: 'revoke'; readonly which: number };
+  | { readonly kind: 'revoke'; readonly which: number }
+  | { readonly kind: 'forge'; readonly standing: KeyStanding; readonly age: number };
 
 const happening: Arbitrary<Happening> = oneof(
   {
@@ -163,6 +219,14 @@ const happening: Arbitrary<Happening> = oneof(
     }),
   },
   { weight: 1, arbitrary: record({ kind: constant('revoke' as const), which: nat(5) }) },
+  {
+    weight: 1,
+    arbitrary: record({
+      kind: constant('forge' as const),
+      standing: constantFrom('unsound' as const, 'foreign' as const),
+      age: nat(2 * publishLead),
+    }),
+  },
 );
 
 /** A token somebody holds: `kid` must verify it for as long as it can be believed. */
@@ -181,6 +245,8 @@ class System {
   changes = 0;
   readonly broken: string[] = [];
   readonly #tokens: Token[] = [];
+  /** by kid, the keys that no node made */
+  readonly #forged = new Map<string, KeyStanding>();
   /** since when which key has been active */
   readonly #history: { readonly at: number; readonly kid: string }[] = [];
 
@@ -196,15 +262,27 @@ class System {
         const plan = what.kind === 'rotate' ? planRotation : planKeys;
         const changed = { ...policy, algorithm: what.algorithm };
         return this.#change(
-          plan(this.keys, changed, this.now),
+          plan(this.#judged(), changed, this.now),
           what.hasCandidate ? candidateKey(changed) : null,
         );
       }
       case 'revoke': {
         const kid = this.keys[what.which]?.kid ?? 'unknown';
-        return this.#change(planRevocation(this.keys, kid, policy), candidateKey(), kid);
+        return this.#change(planRevocation(this.#judged(), kid, policy), candidateKey(), kid);
+      }
+      case 'forge': {
+        // The index of the table refuses a second one.
+        if (this.keys.some(({ state }) => state === 'pending')) return;
+        const key = storedKey({ state: 'pending', publishedAt: this.now - what.age });
+        this.#forged.set(key.kid, what.standing);
+        this.keys = [...this.keys, key];
+        return;
       }
     }
+  }
+
+  #judged(): JudgedSigningKey[] {
+    return this.keys.map((key) => ({ ...key, standing: this.#forged.get(key.kid) ?? 'sound' }));
   }
 
   /** By a node that last heard of the keys at `asked`. */
@@ -232,6 +310,7 @@ class System {
     const had = before.find(({ state }) => state === 'active');
     const has = this.keys.find(({ state }) => state === 'active');
     this.#demand(!had || has !== undefined, 'no key is active any more');
+    this.#demand(!has || !this.#forged.has(has.kid), 'a forged key is active');
     if (had && has && has.kid !== had.kid && had.kid !== revoked) {
       this.#demand(before.find(({ kid }) => kid === has.kid)?.state === 'pending', 'it was not published');
       this.#demand(this.now - has.publishedAt >= publishLead, 'it was published too late');

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
+import { createHmac, generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
 import { ConfigError, UnavailableError } from '../libs/auth/src/core/errors.js';
 import type { KeyPolicy } from '../libs/auth/src/core/key-schedule.js';
 import type { Clock, SigningKeyStore } from '../libs/auth/src/core/ports.js';
@@ -103,10 +103,13 @@ async function started(...settings: Parameters<typeof node>): Promise<Node> {
   return made;
 }
 
+const encryption = new KeyEncryption([kek]);
+
 interface KeyRow {
   kid: string;
   state: string;
   private_key: Buffer | null;
+  authenticator: Buffer;
 }
 
 const rows = () => database.query<KeyRow>('select * from signing_key order by published_at, kid');
@@ -117,6 +120,37 @@ async function states(): Promise<Record<string, string[]>> {
   for (const { kid, state } of await rows()) (byState[state] ??= []).push(kid);
   return byState;
 }
+
+interface Forgery {
+  readonly algorithm?: string;
+  readonly sealed?: Buffer | null;
+  readonly authenticator?: Buffer;
+  /** milliseconds since it was published */
+  readonly age?: number;
+}
+
+/** Writes a row past every node; answers its kid. */
+async function insert(
+  state: 'pending' | 'active' | 'retired',
+  publicKey: KeyObject,
+  { algorithm = 'ES256', sealed = null, authenticator = unknownMac(1), age = 0 }: Forgery = {},
+): Promise<string> {
+  const kid = thumbprint(publicKey);
+  await database.query(
+    `insert into signing_key (kid, algorithm, state, public_key, private_key, authenticator, published_at, activated_at)
+     values ($1, $2, $3, $4, $5, $6, now() - $7 * interval '1 millisecond', case when $3 = 'active' then now() end)`,
+    [kid, algorithm, state, publicKey.export({ format: 'jwk' }), sealed, authenticator, age],
+  );
+  return kid;
+}
+
+/** What somebody without the secret can write in the place of an authenticator. */
+function unknownMac(id: number): Buffer {
+  return Buffer.concat([Buffer.from([id]), randomBytes(32)]);
+}
+
+/** A key pair of somebody who can write to the database and has no secret. */
+const theirs = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
 
 const kidsOf = ({ ring }: Node) => ring.keys.map(({ kid }) => kid);
 
@@ -166,7 +200,7 @@ describe('a start', () => {
   });
 
   test.each([
-    ['another secret under the same id', { id: 1, secret: randomBytes(32) }, /does not open/],
+    ['another secret under the same id', { id: 1, secret: randomBytes(32) }, /made under another secret/],
     ['another id', { id: 9, secret: kek.secret }, /key-encryption key 1, which is not configured/],
   ])(
     'with %s does not happen: the fault names the remedy, and no key takes the place of another',
@@ -193,11 +227,18 @@ describe('a start', () => {
     ],
     ['the sealed key cut short', `private_key = substring(private_key from 1 for 20)`],
     ['the sealed key empty', `private_key = ''`],
+    ['no sealed key', `private_key = null`],
     ['another public key', `public_key = public_key || '{"x": "AAAA"}'`],
     ['no public key', `public_key = '{}'`],
     ['another kid', `kid = 'other'`],
     ['an algorithm nobody knows', `algorithm = 'none'`],
     ['the algorithm of another kind of key', `algorithm = 'RS256'`],
+    [
+      'a byte of the authenticator changed',
+      `authenticator = set_byte(authenticator, 20, get_byte(authenticator, 20) # 1)`,
+    ],
+    ['the authenticator cut short', `authenticator = substring(authenticator from 1 for 17)`],
+    ['an empty authenticator', `authenticator = ''`],
   ])('on a row with %s does not happen', async (_, damage) => {
     await started();
     await database.query(`update signing_key set ${damage}`);
@@ -227,12 +268,11 @@ describe('a start', () => {
   ])('on a key that is too weak does not happen: %s', async (_, algorithm, generate) => {
     const { publicKey, privateKey } = generate();
     const kid = thumbprint(publicKey);
-    const sealed = new KeyEncryption([kek]).seal(kid, privateKey.export({ type: 'pkcs8', format: 'der' }));
-    await database.query(
-      `insert into signing_key (kid, algorithm, state, public_key, private_key, published_at, activated_at)
-       values ($1, $2, 'active', $3, $4, now(), now())`,
-      [kid, algorithm, publicKey.export({ format: 'jwk' }), sealed],
-    );
+    await insert('active', publicKey, {
+      algorithm,
+      sealed: encryption.seal(kid, privateKey.export({ type: 'pkcs8', format: 'der' })),
+      authenticator: encryption.authenticate({ kid, algorithm }),
+    });
     const { faults } = await configError((await node()).keys.start());
     expect(faults).toEqual([expect.stringMatching(/2048 bits or more with exponent 65537|P-256/)]);
   });
@@ -241,7 +281,7 @@ describe('a start', () => {
     const { ring } = await started();
     const { kid } = ring.active;
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-    const sealed = new KeyEncryption([kek]).seal(kid, other.export({ type: 'pkcs8', format: 'der' }));
+    const sealed = encryption.seal(kid, other.export({ type: 'pkcs8', format: 'der' }));
     await database.query('update signing_key set private_key = $1', [sealed]);
     expect((await configError((await node()).keys.start())).faults).toEqual([
       expect.stringContaining('holds no private key of its public one'),
@@ -547,22 +587,34 @@ describe('a kid the ring does not know', () => {
 });
 
 describe('a key that cannot be used, met while running', () => {
-  test('sealed under a key-encryption key of a newer deployment: it verifies, does not sign, and is told once', async () => {
+  test('made under a key-encryption key of a newer deployment: it does nothing here, is left alone, and is told once', async () => {
     const old = await started();
     const newer = await started({ encryptionKeys: [nextKek, kek] });
+    const before = old.ring.active.kid;
     const { kid } = await newer.keys.rotate();
     for (let poll = 0; poll < 3; poll++) await old.keys.refresh();
     expect(old.errors).toEqual([expect.stringMatching(/key-encryption key 2, which is not configured/)]);
-    expect(old.ring.find(kid)?.kid).toBe(kid);
-    expect(old.ring.active.kid).not.toBe(kid);
+    expect(kidsOf(old)).toEqual([before]);
+    expect(old.ring.active.kid).toBe(before);
 
     await pass(publishLead);
+    await old.keys.refresh();
+    expect(await states()).toEqual({ active: [before], pending: [kid] });
     await newer.keys.refresh();
     for (let poll = 0; poll < 3; poll++) await old.keys.refresh();
     expect(newer.ring.active.kid).toBe(kid);
     expect(() => old.ring.active).toThrow(UnavailableError);
-    expect(old.ring.find(kid)?.kid).toBe(kid);
-    expect(old.errors).toHaveLength(1);
+    expect(kidsOf(old)).toEqual([before]);
+    expect(await states()).toEqual({ active: [kid], retired: [before] });
+  });
+
+  test('is no trouble when the new key-encryption key was at the end of every list first', async () => {
+    const one = await started({ encryptionKeys: [kek, nextKek] });
+    const newer = await started({ encryptionKeys: [nextKek, kek] });
+    await replaceKey(newer);
+    await one.keys.refresh();
+    expect(one.ring.active.kid).toBe(newer.ring.active.kid);
+    expect(one.errors).toEqual([]);
   });
 
   test('a damaged public key verifies nothing', async () => {
@@ -584,7 +636,254 @@ describe('a key that cannot be used, met while running', () => {
     expect(other.ring.active.kid).toBe(one.ring.active.kid);
     await replaceKey(other);
     expect((await rows()).map((row) => row.private_key?.[0])).toEqual([undefined, 2]);
-    expect((await started({ encryptionKeys: [nextKek] })).ring.active.kid).toBe(other.ring.active.kid);
+    expect((await rows()).map((row) => row.authenticator[0])).toEqual([1, 2]);
+  });
+
+  test('a key-encryption key is needed until the last key made under it is gone', async () => {
+    const retired = (await started()).ring.active.kid;
+    const one = await started({ encryptionKeys: [nextKek, kek] });
+    await replaceKey(one);
+    const { faults } = await configError((await node({ encryptionKeys: [nextKek] })).keys.start());
+    expect(faults).toEqual([expect.stringMatching(`${retired} was made under key-encryption key 1`)]);
+    await pass(verifyFor);
+    await one.keys.refresh();
+    expect((await started({ encryptionKeys: [nextKek] })).ring.active.kid).toBe(one.ring.active.kid);
+  });
+});
+
+describe('a row that no node wrote', () => {
+  test.each(['pending', 'retired'] as const)('stops a start: %s', async (state) => {
+    await started();
+    const kid = await insert(state, theirs());
+    const before = await rows();
+    const { faults } = await configError((await node()).keys.start());
+    expect(faults).toEqual([expect.stringMatching(`^signing key ${kid} is not authenticated`)]);
+    expect(await rows()).toEqual(before);
+  });
+
+  test('stops a start on a table that holds nothing else, and is not replaced', async () => {
+    const kid = await insert('active', theirs());
+    await configError((await node()).keys.start());
+    expect(await states()).toEqual({ active: [kid] });
+  });
+
+  test('is told of at a start even if it came while the first key was made, and never signs', async () => {
+    const one = await node();
+    one.underway = async () => {
+      one.underway = async () => {};
+      await insert('pending', theirs());
+    };
+    const { faults } = await configError(one.keys.start());
+    expect(faults).toEqual([expect.stringMatching(/is not authenticated/)]);
+    expect(one.ring.active.kid).toBe((await rows())[0]!.kid);
+    expect(await states()).toEqual({ active: [one.ring.active.kid] });
+  });
+
+  const othersSecret = new KeyEncryption([{ id: 1, secret: randomBytes(32) }]);
+  test.each<[string, (kid: string, genuine: Buffer) => Buffer]>([
+    ['one drawn at random', () => unknownMac(1)],
+    ['that of another row', (_, genuine) => genuine],
+    ['one of another secret', (kid) => othersSecret.authenticate({ kid, algorithm: 'ES256' })],
+    ['one for another algorithm', (kid) => encryption.authenticate({ kid, algorithm: 'RS256' })],
+    ['one that names a key-encryption key that is not there', () => unknownMac(99)],
+    ['one under the raw secret', (kid) => mac(kek.secret, kid)],
+    ['one under an empty key', (kid) => mac('', kid)],
+    ['half of one', (_, genuine) => genuine.subarray(0, 17)],
+    ['none', () => Buffer.alloc(0)],
+  ])(
+    'verifies nothing while running, is told once, and the others go on. Its authenticator: %s',
+    async (_, write) => {
+      const one = await started();
+      const { kid: next } = await one.keys.rotate();
+      const before = { active: one.ring.active.kid, kids: kidsOf(one) };
+      const publicKey = theirs();
+      const authenticator = write(thumbprint(publicKey), (await rows())[0]!.authenticator);
+      const kid = await insert('retired', publicKey, { authenticator });
+      for (let poll = 0; poll < 3; poll++) await one.keys.refresh();
+      expect(one.ring.find(kid)).toBeUndefined();
+      expect(kidsOf(one)).toEqual(before.kids);
+      expect(one.ring.active.kid).toBe(before.active);
+      expect(one.errors).toEqual([expect.stringContaining(`signing key ${kid} `)]);
+      await one.keys.seek();
+      expect(one.ring.find(kid)).toBeUndefined();
+
+      await pass(publishLead);
+      await one.keys.refresh();
+      expect(one.ring.active.kid).toBe(next);
+      expect(one.ring.find(kid)).toBeUndefined();
+      expect(one.errors).toHaveLength(1);
+    },
+  );
+
+  function mac(key: string | Buffer, kid: string): Buffer {
+    const message = JSON.stringify(['token-family signing key', kid, 'ES256']);
+    return Buffer.concat([Buffer.from([1]), createHmac('sha256', key).update(message).digest()]);
+  }
+
+  test('does not get in under the kid of a key that is known', async () => {
+    const one = await started();
+    await replaceKey(one);
+    const [retired] = (await rows()) as [KeyRow];
+    await database.query('update signing_key set public_key = $2 where kid = $1', [
+      retired.kid,
+      theirs().export({ format: 'jwk' }),
+    ]);
+    await one.keys.refresh();
+    expect(one.ring.find(retired.kid)).toBeUndefined();
+    expect(signs(one)).toBe(true);
+  });
+
+  test('puts no second line into the log', async () => {
+    const one = await started();
+    const kid = await insert('retired', theirs());
+    await database.query('update signing_key set kid = $2 where kid = $1', [kid, 'a\nSigning keys are well']);
+    await one.keys.refresh();
+    expect(one.errors).toEqual([expect.stringContaining('"a\\nSigning keys are well"')]);
+  });
+
+  describe('and says it is next', () => {
+    test('never signs, and is gone at the next poll', async () => {
+      const one = await started();
+      const { kid: active } = one.ring.active;
+      const kid = await insert('pending', theirs(), { age: 10 * publishLead });
+      await one.keys.refresh();
+      expect(await states()).toEqual({ active: [active] });
+      expect(kidsOf(one)).toEqual([active]);
+      expect(one.ring.active.kid).toBe(active);
+      expect(one.errors).toEqual([expect.stringContaining(kid)]);
+    });
+
+    test('puts off no change, by the calendar or by hand', async () => {
+      const one = await started();
+      const { kid: active } = one.ring.active;
+      await insert('pending', theirs());
+      const { kid: next } = await one.keys.rotate();
+      expect(await states()).toEqual({ active: [active], pending: [next] });
+      await pass(publishLead);
+      await one.keys.refresh();
+      await pass(policy.rotateEvery - publishLead);
+      await insert('pending', theirs());
+      await one.keys.refresh();
+      const { pending: [following] = [] } = await states();
+      expect(one.ring.find(following!)?.kid).toBe(following);
+      await pass(publishLead);
+      await one.keys.refresh();
+      expect(one.ring.active.kid).toBe(following);
+      expect(signs(one)).toBe(true);
+    });
+
+    test('is no successor of a revoked key', async () => {
+      const one = await started();
+      const { kid: stolen } = one.ring.active;
+      const forged = await insert('pending', theirs());
+      await one.keys.revoke(stolen);
+      expect(kidsOf(one)).toEqual([one.ring.active.kid]);
+      expect([stolen, forged]).not.toContain(one.ring.active.kid);
+      expect(signs(one)).toBe(true);
+    });
+
+    test('under a key-encryption key that is not there, it goes when nobody has gone on with it', async () => {
+      const one = await started();
+      const { kid: active } = one.ring.active;
+      const kid = await insert('pending', theirs(), { authenticator: unknownMac(99) });
+      await pass(publishLead);
+      await one.keys.refresh();
+      expect(await states()).toEqual({ active: [active], pending: [kid] });
+      expect(kidsOf(one)).toEqual([active]);
+      await pass(publishLead);
+      await one.keys.refresh();
+      expect(await states()).toEqual({ active: [active] });
+    });
+
+    test('is told of even if it came between the reading and the change', async () => {
+      const one = await started();
+      await pass(policy.rotateEvery);
+      one.underway = async () => {
+        one.underway = async () => {};
+        await insert('pending', theirs(), { age: publishLead });
+      };
+      const { kid: active } = one.ring.active;
+      await one.keys.refresh();
+      expect(one.errors).toEqual([expect.stringMatching(/is not authenticated/)]);
+      expect(await states()).toEqual({ active: [active], pending: [one.offered.at(-1)] });
+    });
+  });
+
+  test.each([
+    ['its sealed key damaged', `private_key = '\\x01'`],
+    ['its sealed key gone', `private_key = null`],
+    [
+      'the public key of the active one',
+      `public_key = (select public_key from signing_key where state = 'active')`,
+    ],
+  ])('a pending key with %s never signs, and makes place for another', async (_, damage) => {
+    const one = await started();
+    const { kid: active } = one.ring.active;
+    const { kid } = await one.keys.rotate();
+    await database.query(`update signing_key set ${damage} where kid = $1`, [kid]);
+    await pass(publishLead);
+    await one.keys.refresh();
+    expect(await states()).toEqual({ active: [active] });
+    expect(one.ring.active.kid).toBe(active);
+    expect(one.errors).toHaveLength(1);
+  });
+});
+
+describe('an active key that somebody changed, met while running', () => {
+  const damages = [
+    ['its authenticator', `authenticator = set_byte(authenticator, 32, get_byte(authenticator, 32) # 1)`],
+    ['its algorithm', `algorithm = 'RS256'`],
+    ['its public key', `public_key = public_key || '{"x": "AAAA"}'`],
+  ] as const;
+
+  test.each(damages)('neither signs nor verifies, and nothing takes its place: %s', async (_, damage) => {
+    const one = await started();
+    await replaceKey(one);
+    const { active: [active] = [], retired: [retired] = [] } = await states();
+    await database.query(`update signing_key set ${damage} where kid = $1`, [active]);
+    for (let poll = 0; poll < 3; poll++) await one.keys.refresh();
+    expect(() => one.ring.active).toThrow(UnavailableError);
+    expect(kidsOf(one)).toEqual([retired]);
+    expect(await states()).toEqual({ active: [active], retired: [retired] });
+    expect(one.errors).toEqual([expect.stringContaining(active!)]);
+  });
+
+  test('signs again when its row is restored', async () => {
+    const one = await started();
+    const { kid } = one.ring.active;
+    const [{ authenticator }] = (await rows()) as [KeyRow];
+    await database.query(`update signing_key set authenticator = ''`);
+    await one.keys.refresh();
+    expect(() => one.ring.active).toThrow(UnavailableError);
+    await database.query('update signing_key set authenticator = $1', [authenticator]);
+    await one.keys.refresh();
+    expect(one.ring.active.kid).toBe(kid);
+  });
+
+  test('is succeeded when an operator revokes it, or its time is over', async () => {
+    const one = await started();
+    const first = one.ring.active.kid;
+    await database.query(`update signing_key set authenticator = ''`);
+    expect(await one.keys.revoke(first)).toBe(true);
+    const second = one.ring.active.kid;
+    expect(second).not.toBe(first);
+
+    await database.query(`update signing_key set authenticator = '' where kid = $1`, [second]);
+    await one.keys.rotate();
+    await pass(publishLead);
+    await one.keys.refresh();
+    expect([first, second]).not.toContain(one.ring.active.kid);
+    expect(signs(one)).toBe(true);
+  });
+
+  test('a forged one in its place gets nothing signed and nothing verified, and the true one verifies on', async () => {
+    const one = await started();
+    const { kid } = one.ring.active;
+    await database.query(`update signing_key set state = 'retired'`);
+    await insert('active', theirs());
+    await one.keys.refresh();
+    expect(() => one.ring.active).toThrow(UnavailableError);
+    expect(kidsOf(one)).toEqual([kid]);
   });
 });
 

@@ -88,7 +88,8 @@ describe.each(keyWorlds)('signing keys in %s', (_, create) => {
     const next = await add(store, 'pending');
     await store.change(null, () => [end('retire', old.kid), step('activate', next.kid)]);
     const retired = (await stored(store, old))!;
-    expect(retired).toMatchObject({ state: 'retired', privateKey: null, publicKey: old.publicKey });
+    const { publicKey, authenticator } = old;
+    expect(retired).toMatchObject({ state: 'retired', privateKey: null, publicKey, authenticator });
     expect(retired.verifyUntil! - retired.retiredAt!).toBeCloseTo(VERIFY_FOR, -1);
     expect(await stored(store, next)).toMatchObject({ state: 'active', privateKey: next.privateKey });
   });
@@ -160,6 +161,13 @@ describe('on PostgreSQL', () => {
     expect(keys.filter(({ state }) => state === 'active')).toHaveLength(1);
     expect(results.map((result) => result.keys.length).toSorted((left, right) => left - right)).toEqual(
       Array.from({ length: 30 }, (_, at) => at + 1),
+    );
+  });
+
+  test('the table itself refuses a key without an authenticator', async () => {
+    await add(store, 'active');
+    await expect(database.query(`update signing_key set authenticator = null`)).rejects.toThrow(
+      /"authenticator"/,
     );
   });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { KeyPolicy, NewSigningKey, StoredSigningKey } from '../../libs/auth/src/core/key-schedule.js';
+import type { JudgedSigningKey, KeyPolicy, NewSigningKey } from '../../libs/auth/src/core/key-schedule.js';
 import type { SigningKeyStore } from '../../libs/auth/src/core/ports.js';
 import { MemorySigningKeyStore } from '../../libs/auth/src/storage/memory-signing-key.store.js';
 import { TypeOrmSigningKeyStore } from '../../libs/auth/src/storage/typeorm-signing-key.store.js';
@@ -62,14 +62,16 @@ export function candidateKey(changes: Partial<NewSigningKey> = {}): NewSigningKe
     algorithm: 'ES256',
     publicKey: { kty: 'EC', x: kid },
     privateKey: randomBytes(80),
+    authenticator: randomBytes(33),
     ...changes,
   };
 }
 
-export function storedKey(changes: Partial<StoredSigningKey> = {}): StoredSigningKey {
+export function storedKey(changes: Partial<JudgedSigningKey> = {}): JudgedSigningKey {
   return {
     ...candidateKey(),
     state: 'active',
+    standing: 'sound',
     publishedAt: 0,
     activatedAt: null,
     retiredAt: null,

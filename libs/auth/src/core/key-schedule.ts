@@ -14,6 +14,8 @@ export interface NewSigningKey {
   /** public members only */
   readonly publicKey: Readonly<Record<string, unknown>>;
   readonly privateKey: Buffer;
+  /** shows that a node with the key-encryption secret made this key; outlives the private part */
+  readonly authenticator: Buffer;
 }
 
 /** A key as it is stored. Times are milliseconds since the epoch on the store's clock. */
@@ -27,6 +29,17 @@ export interface StoredSigningKey extends Omit<NewSigningKey, 'privateKey'> {
   /** of a retired or revoked key: when nothing it signed can be believed any more */
   readonly verifyUntil: number | null;
   readonly revokedAt: number | null;
+}
+
+/**
+ * What a node makes of a row. `foreign`: made by a node of another configuration, it seems, which alone can tell;
+ * `unsound`: forged or damaged.
+ */
+export type KeyStanding = 'sound' | 'foreign' | 'unsound';
+
+/** A key to make plans with. The standing of a pending one decides whether it may ever sign. */
+export interface JudgedSigningKey extends StoredSigningKey {
+  readonly standing: KeyStanding;
 }
 
 /** All but the algorithm in milliseconds. */
@@ -68,22 +81,30 @@ export function keyPolicy(
  * Says what is due. Pure; nothing is due most of the time.
  *
  * A pending key means that a change has been decided, by the calendar or by hand: it takes over once it has been
- * published for `publishLead`. So the calendar publishes one `publishLead` before the active key's end.
+ * published for `publishLead`. So the calendar publishes one `publishLead` before the active key's end. One that is
+ * unsound decides nothing, and goes: it would keep the place of the next.
+ *
+ * An active key is taken as it is, unsound or not: nothing takes its place before its time. Whoever cannot read it may
+ * be the one that is wrong, and two nodes of different secrets would replace each other's keys for ever.
  *
  * @param now milliseconds since the epoch on the store's clock
  * @see docs/protocol.md, "Keys in the database"
  */
-export function planKeys(keys: readonly StoredSigningKey[], policy: KeyPolicy, now: number): KeyStep[] {
+export function planKeys(keys: readonly JudgedSigningKey[], policy: KeyPolicy, now: number): KeyStep[] {
   const steps: KeyStep[] = keys
     .filter(({ verifyUntil }) => verifyUntil !== null && now >= verifyUntil)
     .map(({ kid }) => ({ kind: 'delete', kid }));
   const active = inState(keys, 'active');
   const pending = inState(keys, 'pending');
+  if (pending && isNobodys(pending, policy, now)) {
+    const others = keys.filter((key) => key !== pending);
+    return [{ kind: 'delete', kid: pending.kid }, ...planKeys(others, policy, now)];
+  }
   if (!active) return [...steps, ...succeed(pending, policy)];
 
-  const published = pending ? now - pending.publishedAt : 0;
   if (pending) {
-    if (published < policy.publishLead) return steps;
+    const published = now - pending.publishedAt;
+    if (pending.standing === 'foreign' || published < policy.publishLead) return steps;
     // Left by a node of another configuration. Not sooner: two deployments at once would else undo each other all the time.
     if (pending.algorithm !== policy.algorithm) return [...steps, { kind: 'delete', kid: pending.kid }];
     return [
@@ -93,15 +114,17 @@ export function planKeys(keys: readonly StoredSigningKey[], policy: KeyPolicy, n
     ];
   }
   const end = (active.activatedAt ?? active.publishedAt) + policy.rotateEvery;
-  const isDue = active.algorithm !== policy.algorithm || now >= end - policy.publishLead;
+  const isOfAnother = active.standing !== 'unsound' && active.algorithm !== policy.algorithm;
+  const isDue = isOfAnother || now >= end - policy.publishLead;
   return isDue ? [...steps, { kind: 'publish', state: 'pending' }] : steps;
 }
 
 /** As `planKeys`, and decides on a change now: the next key is published, unless one is already. */
-export function planRotation(keys: readonly StoredSigningKey[], policy: KeyPolicy, now: number): KeyStep[] {
+export function planRotation(keys: readonly JudgedSigningKey[], policy: KeyPolicy, now: number): KeyStep[] {
   const steps = planKeys(keys, policy, now);
+  const pending = inState(keys, 'pending');
   const isUnderWay =
-    inState(keys, 'pending') !== undefined ||
+    (pending && !isNobodys(pending, policy, now)) ||
     steps.some(({ kind }) => kind === 'publish' || kind === 'activate');
   return isUnderWay ? steps : [...steps, { kind: 'publish', state: 'pending' }];
 }
@@ -112,7 +135,7 @@ export function planRotation(keys: readonly StoredSigningKey[], policy: KeyPolic
  *
  * @returns nothing to do for a key that is unknown, or revoked already
  */
-export function planRevocation(keys: readonly StoredSigningKey[], kid: string, policy: KeyPolicy): KeyStep[] {
+export function planRevocation(keys: readonly JudgedSigningKey[], kid: string, policy: KeyPolicy): KeyStep[] {
   const key = keys.find((candidate) => candidate.kid === kid);
   if (!key || key.state === 'revoked') return [];
   const revoke: KeyStep = { kind: 'revoke', kid, verifyFor: policy.verifyFor };
@@ -120,14 +143,26 @@ export function planRevocation(keys: readonly StoredSigningKey[], kid: string, p
   return key.state === 'pending' ? [revoke, { kind: 'publish', state: 'pending' }] : [revoke];
 }
 
+/**
+ * No node will ever let this pending key sign. One of another configuration had its chance: those who know it activate
+ * it after one `publishLead`. Its time is no more believed than the rest of it: a forged one may lie in the future.
+ */
+function isNobodys(
+  { standing, publishedAt }: JudgedSigningKey,
+  { publishLead }: KeyPolicy,
+  now: number,
+): boolean {
+  return standing === 'unsound' || (standing === 'foreign' && Math.abs(now - publishedAt) >= 2 * publishLead);
+}
+
 /** There is no active key: nobody signs, so nobody is served by waiting. */
-function succeed(pending: StoredSigningKey | undefined, policy: KeyPolicy): KeyStep[] {
-  return pending?.algorithm === policy.algorithm
+function succeed(pending: JudgedSigningKey | undefined, policy: KeyPolicy): KeyStep[] {
+  return pending?.standing === 'sound' && pending.algorithm === policy.algorithm
     ? [{ kind: 'activate', kid: pending.kid }]
     : [{ kind: 'publish', state: 'active' }];
 }
 
-function inState(keys: readonly StoredSigningKey[], state: SigningKeyState): StoredSigningKey | undefined {
+function inState(keys: readonly JudgedSigningKey[], state: SigningKeyState): JudgedSigningKey | undefined {
   return keys.find((key) => key.state === state);
 }
 

@@ -4,6 +4,7 @@ import {
   planKeys,
   planRevocation,
   planRotation,
+  type JudgedSigningKey,
   type KeyPolicy,
   type KeyStep,
   type NewSigningKey,
@@ -11,10 +12,11 @@ import {
 } from '../core/key-schedule.js';
 import type { Clock, KeySource, SigningKeys, SigningKeyStore } from '../core/ports.js';
 import type { KeyEncryption } from './key-encryption.js';
-import { generateSigningKey, importStoredKey } from './key-pairs.js';
+import { generateSigningKey } from './key-pairs.js';
 import type { KeyRing, VerificationKey } from './key-ring.js';
+import { StoredKeys, type ImportedKey } from './stored-keys.js';
 
-type Plan = (keys: readonly StoredSigningKey[], now: number) => readonly KeyStep[];
+type Plan = (keys: readonly JudgedSigningKey[], now: number) => readonly KeyStep[];
 
 /** Milliseconds on both of the node's clocks. */
 interface Moment {
@@ -37,8 +39,9 @@ export class ManagedKeys implements KeySource {
   #soughtAt = -Infinity;
   /** when the store was asked for what this node knows */
   #asked: Moment = { monotonic: -Infinity, wall: -Infinity };
+  readonly #stored: StoredKeys;
   /** what the ring was made of */
-  #contents: string | null = null;
+  #contents: readonly ImportedKey[] = [];
   #told: ReadonlySet<string> = new Set();
   /** made for a change that failed, and kept for the next attempt: they take long to make, and failures repeat */
   #spare: NewSigningKey | null = null;
@@ -53,13 +56,15 @@ export class ManagedKeys implements KeySource {
     private readonly logger: Pick<LoggerService, 'log' | 'error'>,
     /** milliseconds */
     private readonly coolDown = SEEK_COOL_DOWN,
-  ) {}
+  ) {
+    this.#stored = new StoredKeys(encryption);
+  }
 
   /**
    * Fills the ring before the application serves; makes the first key when there is none.
    *
-   * @throws {ConfigError} a key cannot be opened or is damaged: nothing was changed, and no other key takes its place;
-   * or says what the database said
+   * @throws {ConfigError} a key cannot be opened, is damaged, or was not made by a node with the key-encryption secret:
+   * nothing was changed, and no other key takes its place; or says what the database said
    */
   start(): Promise<void> {
     return this.#inTurn(async () => {
@@ -155,35 +160,40 @@ export class ManagedKeys implements KeySource {
 
   /** Does what `plan` asks for; asks it again on the fresh state under the store's lock. */
   async #change(known: SigningKeys, plan: Plan): Promise<Reading> {
-    const steps = plan(known.keys, known.now);
+    const steps = plan(this.#stored.judge(known.keys).keys, known.now);
     if (steps.length === 0) return { known, faults: [] };
     if (steps.some(({ kind }) => kind === 'publish')) {
       this.#spare ??= await generateSigningKey(this.policy.algorithm, this.encryption);
     }
     const asked = this.#moment();
-    const changed = await this.store.change(this.#spare, plan);
+    let faults: readonly string[] = [];
+    const changed = await this.store.change(this.#spare, (fresh, now) => {
+      const judged = this.#stored.judge(fresh);
+      // What the change deletes is no longer there to be found wanting.
+      faults = judged.faults;
+      return plan(judged.keys, now);
+    });
     this.#spare = null;
-    return this.#take(changed, asked);
+    const left = this.#take(changed, asked);
+    return { known: changed, faults: [...new Set([...faults, ...left.faults])] };
   }
 
   /** @returns the faults of what is new; none when the ring has it already */
   #take(known: SigningKeys, asked: Moment): Reading {
     this.#asked = asked;
-    const living = known.keys.filter(({ state }) => state !== 'revoked');
-    const contents = JSON.stringify(living.map(contentOf));
-    if (contents === this.#contents) return { known, faults: [] };
-    const imported = living.map((stored) => ({ stored, ...importStoredKey(stored, this.encryption) }));
-    const active = imported.find(({ stored }) => stored.state === 'active');
+    const imported = this.#stored.import(known.keys);
+    if (isSame(imported, this.#contents)) return { known, faults: [] };
+    const active = imported.find(({ stored, key }) => stored.state === 'active' && key);
     this.ring.replace(imported.flatMap(({ key }) => key ?? []).map(publicPart), active?.key ?? null, () =>
       this.#isFresh(),
     );
-    this.#contents = contents;
+    this.#contents = imported;
     return { known, faults: imported.flatMap(({ fault }) => fault ?? []) };
   }
 
   #tell({ known, faults }: Reading): SigningKeys {
     const news = faults.filter((fault) => !this.#told.has(fault));
-    for (const fault of news) this.logger.error(`Cannot use ${fault}`);
+    for (const fault of news) this.logger.error(`A key cannot be used: ${fault}`);
     this.#told = new Set([...this.#told, ...news]);
     return known;
   }
@@ -219,9 +229,8 @@ interface Reading {
   readonly faults: readonly string[];
 }
 
-/** All that the ring depends on: times alone replace nothing, and nothing is opened twice. */
-function contentOf({ kid, algorithm, state, publicKey, privateKey }: StoredSigningKey): unknown {
-  return [kid, algorithm, state === 'active', publicKey, privateKey?.toString('base64')];
+function isSame(left: readonly ImportedKey[], right: readonly ImportedKey[]): boolean {
+  return left.length === right.length && left.every((key, at) => key === right[at]);
 }
 
 function reasonOf(error: unknown): string {

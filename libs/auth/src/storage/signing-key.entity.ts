@@ -33,6 +33,10 @@ export class SigningKeyRecord {
   @Column({ name: 'private_key', type: 'bytea', nullable: true })
   privateKey!: Buffer | null;
 
+  /** shows that a node of the application made this key for this algorithm; a row without the right one is not believed */
+  @Column({ name: 'authenticator', type: 'bytea' })
+  authenticator!: Buffer;
+
   @Column({ name: 'published_at', type: 'timestamptz' })
   publishedAt!: Date;
 

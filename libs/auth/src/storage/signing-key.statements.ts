@@ -7,6 +7,7 @@ const KEY = [
   'state',
   'public_key::text',
   `encode(private_key, 'hex')`,
+  `encode(authenticator, 'hex')`,
   `${ms('published_at')} as published_at`,
   ms('activated_at'),
   ms('retired_at'),
@@ -51,8 +52,9 @@ export function signingKeyStatements(table: string) {
     /** Adds a key; one that is there already stays as it is. Index: primary key. */
     publish: named(
       'publish',
-      `insert into ${table} (kid, algorithm, state, public_key, private_key, published_at, activated_at)
-       select $1, $2, $3, $4::jsonb, $5::bytea, at, case when $3 = 'active' then at end
+      `insert into ${table}
+         (kid, algorithm, state, public_key, private_key, authenticator, published_at, activated_at)
+       select $1, $2, $3, $4::jsonb, $5::bytea, $6::bytea, at, case when $3 = 'active' then at end
        from (select clock_timestamp() as at) as clock
        on conflict (kid) do nothing`,
     ),

@@ -47,8 +47,9 @@ export class TypeOrmSigningKeyStore implements SigningKeyStore {
     switch (step.kind) {
       case 'publish': {
         if (!candidate) return [];
-        const { kid, algorithm, publicKey, privateKey } = candidate;
-        return [[this.#sql.publish, [kid, algorithm, step.state, JSON.stringify(publicKey), privateKey]]];
+        const { kid, algorithm, publicKey, privateKey, authenticator } = candidate;
+        const values = [kid, algorithm, step.state, JSON.stringify(publicKey), privateKey, authenticator];
+        return [[this.#sql.publish, values]];
       }
       case 'activate':
       case 'delete':
@@ -67,7 +68,7 @@ function readKeys(rows: readonly Row[]): SigningKeys {
 
 /** Reads the columns of KEY (signing-key.statements.ts), behind those of the time and the standby. */
 function readKey(row: Row): StoredSigningKey {
-  const [, , kid, algorithm, state, publicKey, privateKey, publishedAt, ...times] = row;
+  const [, , kid, algorithm, state, publicKey, privateKey, authenticator, publishedAt, ...times] = row;
   const [activatedAt, retiredAt, verifyUntil, revokedAt] = times.map((time) =>
     time === null ? null : Number(time),
   );
@@ -77,6 +78,7 @@ function readKey(row: Row): StoredSigningKey {
     state: state as SigningKeyState,
     publicKey: JSON.parse(publicKey!) as Record<string, unknown>,
     privateKey: privateKey == null ? null : Buffer.from(privateKey, 'hex'),
+    authenticator: Buffer.from(authenticator!, 'hex'),
     publishedAt: Number(publishedAt),
     activatedAt: activatedAt!,
     retiredAt: retiredAt!,

@@ -13,6 +13,7 @@ export class CreateSigningKey1764100000000 implements MigrationInterface {
         "state" text NOT NULL,
         "public_key" jsonb NOT NULL,
         "private_key" bytea,
+        "authenticator" bytea NOT NULL,
         "published_at" timestamptz NOT NULL,
         "activated_at" timestamptz,
         "retired_at" timestamptz,
