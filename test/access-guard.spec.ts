@@ -1,5 +1,4 @@
-import { type ExecutionContext, type Type } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { Injectable, type ExecutionContext, type Type } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { Test, type TestingModule } from '@nestjs/testing';
 import {
@@ -12,7 +11,7 @@ import {
   Strict,
   TokenService,
 } from 'nestjs-token-family';
-import { RouteRequirements } from '../libs/auth/src/access/requirements.js';
+import { RouteRequirements, type RouteDecorator } from '../libs/auth/src/access/requirements.js';
 import { VerifiedTokens } from '../libs/auth/src/access/verified-tokens.js';
 import type { AccessTokenClaims } from '../libs/auth/src/core/access-token.js';
 import { baseOptions } from './support/node.js';
@@ -76,6 +75,50 @@ describe('the guard', () => {
     const answer = guard.canActivate(contextOf(requestWith([renamed, ...rest].join('.'))));
     expect(answer).toBeInstanceOf(Promise);
     await expect(answer).rejects.toThrow(/invalid/);
+  });
+});
+
+describe('a check that a subclass makes wait', () => {
+  const late = () => Promise.reject(new Error('refused later'));
+
+  @Injectable()
+  class Revocation extends AccessGuard {
+    protected override async checkRevocation(): Promise<void> {
+      await late();
+    }
+  }
+  @Injectable()
+  class Scope extends AccessGuard {
+    protected override async checkScope(): Promise<void> {
+      await late();
+    }
+  }
+  @Injectable()
+  class Freshness extends AccessGuard {
+    protected override async checkFreshness(): Promise<void> {
+      await late();
+    }
+  }
+
+  test.each<[string, Type<AccessGuard>]>([
+    ['revocation', Revocation],
+    ['scope', Scope],
+    ['freshness', Freshness],
+  ])('is awaited: %s', async (_, guard) => {
+    class FreshRoute {
+      @Fresh('1h')
+      handler(): void {}
+    }
+    const auth = AuthModule.forRoot({ ...baseOptions, store: 'memory' });
+    const module = await Test.createTestingModule({ imports: [auth], providers: [guard] }).compile();
+    await module.init();
+    try {
+      const { accessToken } = await module.get(TokenService).issue('alice');
+      const answer = module.get(guard).canActivate(contextOf(requestWith(accessToken), FreshRoute));
+      await expect(answer).rejects.toThrow('refused later');
+    } finally {
+      await module.close();
+    }
   });
 });
 
@@ -151,9 +194,8 @@ describe('the memory of verified tokens', () => {
 });
 
 describe('what a route demands', () => {
-  type Decorator = ClassDecorator & MethodDecorator;
   /** A class and its handler, with decorators. */
-  function route(onClass: Decorator[], onHandler: Decorator[]): Type<{ handler(): void }> {
+  function route(onClass: RouteDecorator[], onHandler: RouteDecorator[]): Type<{ handler(): void }> {
     class Route {
       handler(): void {}
     }
@@ -162,23 +204,22 @@ describe('what a route demands', () => {
     for (const decorate of onClass) decorate(Route);
     return Route;
   }
-  const demandsOf = (target: Type<{ handler(): void }>) =>
-    new RouteRequirements(new Reflector()).of(contextOf({}, target));
-  const [isPublic, isOptional] = [Public(), OptionalAuth()] as Decorator[];
-  const read = RequireScope('read') as Decorator;
-  const write = RequireScope('write', 'admin') as Decorator;
+  const demandsOf = (target: Type<{ handler(): void }>) => new RouteRequirements().of(contextOf({}, target));
+  const [isPublic, isOptional] = [Public(), OptionalAuth()];
+  const read = RequireScope('read');
+  const write = RequireScope('write', 'admin');
 
-  test.each<[string, Decorator[], Decorator[], string]>([
+  test.each<[string, RouteDecorator[], RouteDecorator[], string]>([
     ['nothing said: required', [], [], 'required'],
-    ['a public handler', [], [isPublic!], 'public'],
-    ['a public class', [isPublic!], [], 'public'],
-    ['an optional handler of a public class', [isPublic!], [isOptional!], 'optional'],
-    ['a public handler of a class with a scope', [read], [isPublic!], 'public'],
-    ['a handler with a scope in a public class', [isPublic!], [read], 'required'],
-    ['a fresh handler in a public class', [isPublic!], [Fresh(60)], 'required'],
-    ['a strict handler in an optional class', [isOptional!], [Strict()], 'required'],
-    ['public and a scope on one handler', [], [isPublic!, read], 'required'],
-    ['optional and strict on one class', [isOptional!, Strict()], [], 'required'],
+    ['a public handler', [], [isPublic], 'public'],
+    ['a public class', [isPublic], [], 'public'],
+    ['an optional handler of a public class', [isPublic], [isOptional], 'optional'],
+    ['a public handler of a class with a scope', [read], [isPublic], 'public'],
+    ['a handler with a scope in a public class', [isPublic], [read], 'required'],
+    ['a fresh handler in a public class', [isPublic], [Fresh(60)], 'required'],
+    ['a strict handler in an optional class', [isOptional], [Strict()], 'required'],
+    ['public and a scope on one handler', [], [isPublic, read], 'required'],
+    ['optional and strict on one class', [isOptional, Strict()], [], 'required'],
   ])('%s', (_, onClass, onHandler, access) => {
     expect(demandsOf(route(onClass, onHandler)).access).toBe(access);
   });
@@ -193,16 +234,72 @@ describe('what a route demands', () => {
     });
   });
 
-  test('a handler that two controllers inherit is judged for each of them', () => {
+  test('several decorators on one handler add up, in whichever order', () => {
+    for (const both of [
+      [read, write],
+      [write, read],
+    ]) {
+      expect(demandsOf(route([], both)).scope.toSorted()).toEqual(['admin', 'read', 'write']);
+    }
+    expect(demandsOf(route([], [Fresh('5m'), Fresh('1h')])).maxAge).toBe(300);
+    expect(demandsOf(route([], [Fresh('1h'), Fresh('5m')])).maxAge).toBe(300);
+  });
+
+  describe('where a class extends another', () => {
     class Base {
       handler(): void {}
     }
-    class Open extends Base {}
-    class Closed extends Base {}
-    (isPublic as ClassDecorator)(Open);
-    const requirements = new RouteRequirements(new Reflector());
-    expect(requirements.of(contextOf({}, Open)).access).toBe('public');
-    expect(requirements.of(contextOf({}, Closed)).access).toBe('required');
+    class Below extends Base {
+      added(): void {}
+    }
+    class Overriding extends Base {
+      override handler(): void {}
+    }
+    class Other extends Base {}
+    RequireScope('base')(Base);
+    RequireScope('below')(Below);
+
+    class OpenBase {
+      handler(): void {}
+    }
+    class BelowOpen extends OpenBase {
+      added(): void {}
+    }
+    class OverridingOpen extends OpenBase {
+      override handler(): void {}
+    }
+    class OpenBelow extends Base {
+      added(): void {}
+    }
+    class ClosedBelowOpen extends OpenBase {}
+    Public()(OpenBase);
+    Public()(OpenBelow);
+    RequireScope('below')(ClosedBelowOpen);
+
+    const asked = (target: Type, name: string) =>
+      new RouteRequirements().of(
+        new ExecutionContextHost([{}, {}], target, target.prototype[name as never] as () => void),
+      );
+
+    test.each<[string, Type, string, object]>([
+      ['what both demand adds up', Below, 'handler', { access: 'required', scope: ['below', 'base'] }],
+      ['for a handler that is added, too', Below, 'added', { access: 'required', scope: ['below', 'base'] }],
+      ['and for one that is replaced', Overriding, 'handler', { access: 'required', scope: ['base'] }],
+      ['a sister class demands what it demands', Other, 'handler', { access: 'required', scope: ['base'] }],
+      ['an open class opens its handlers in a class below', BelowOpen, 'handler', { access: 'public' }],
+      ['and not those that the class below adds', BelowOpen, 'added', { access: 'required' }],
+      ['or replaces', OverridingOpen, 'handler', { access: 'required' }],
+      ['an open class below opens what it inherits', OpenBelow, 'handler', { access: 'public' }],
+      ['and what it adds', OpenBelow, 'added', { access: 'public' }],
+      [
+        'a class below that demands closes what it inherits',
+        ClosedBelowOpen,
+        'handler',
+        { access: 'required' },
+      ],
+    ])('%s', (_, target, name, expected) => {
+      expect(asked(target, name)).toMatchObject(expected);
+    });
   });
 
   test.each([

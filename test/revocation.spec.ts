@@ -73,10 +73,11 @@ describe('the feed', () => {
     source.windows.push(window);
     return { now: clock.wall, sessions: source.sessions.map((sid) => ({ sid, revokedAt: 0 })) };
   };
+  const keys = { refresh: async () => {} };
   const feedWith = (onStale: 'refuse' | 'accept'): RevocationFeed =>
     new RevocationFeed(
       { revokedWithin },
-      { refresh: async () => {} },
+      { refresh: () => keys.refresh() },
       { ...settings, revocation: { ...settings.revocation, onStale } } as never,
       clock,
     );
@@ -84,10 +85,64 @@ describe('the feed', () => {
     clock.wall += seconds * 1000;
     clock.mono += seconds * 1000;
   };
-  beforeEach(() => Object.assign(source, { sessions: [], windows: [], fails: false }));
+  beforeEach(() => {
+    Object.assign(source, { sessions: [], windows: [], fails: false });
+    keys.refresh = async () => {};
+  });
 
-  test('refuses to answer before its first load', () => {
-    expect(() => feedWith('refuse').isRevoked('a', clock.wall)).toThrow(/cannot answer now/);
+  test.each(['refuse', 'accept'] as const)('refuses to answer before its first load: %s', (onStale) => {
+    expect(() => feedWith(onStale).isRevoked('a', clock.wall)).toThrow(/cannot answer now/);
+  });
+
+  test('learns what it read of sessions, whatever becomes of the keys', async () => {
+    const feed = feedWith('accept');
+    await feed.refresh();
+    keys.refresh = () => Promise.reject(new Error('keys'));
+    source.sessions = ['a'];
+    await expect(feed.refresh()).rejects.toThrow('keys');
+    expect(feed.isRevoked('a', clock.wall)).toBe(true);
+  });
+
+  test('learns of sessions while a change of the keys is under way', async () => {
+    const feed = feedWith('refuse');
+    await feed.refresh();
+    let changed!: () => void;
+    keys.refresh = () => new Promise((resolve) => (changed = resolve));
+    const told: string[] = [];
+    feed.onRevoked((sids) => told.push(...sids));
+    source.sessions = ['a'];
+    const refreshed = feed.refresh();
+    await Promise.resolve().then(() => Promise.resolve());
+    expect(told).toEqual(['a']);
+    changed();
+    await refreshed;
+  });
+
+  test('is as old as the older of what it knows of sessions and of keys', async () => {
+    const feed = feedWith('refuse');
+    await feed.refresh();
+    keys.refresh = () => Promise.reject(new Error('keys'));
+    for (let seconds = 0; seconds < 30; seconds += 2) {
+      pass(2);
+      await feed.refresh().catch(() => {});
+    }
+    expect(feed.isRevoked('a', clock.wall)).toBe(false);
+    pass(2);
+    await feed.refresh().catch(() => {});
+    expect(() => feed.isRevoked('a', clock.wall)).toThrow(/cannot answer now/);
+  });
+
+  test('tells everybody, though one listener fails', async () => {
+    const feed = feedWith('refuse');
+    const told: string[] = [];
+    feed.onRevoked(() => {
+      throw new Error('of the application');
+    });
+    feed.onRevoked((sids) => told.push(...sids));
+    feed.learn(['a']);
+    source.sessions = ['b'];
+    await feed.refresh();
+    expect(told).toEqual(['a', 'b']);
   });
 
   test.each(['wall', 'mono'] as const)('is stale by its %s clock alone', async (one) => {
@@ -101,6 +156,7 @@ describe('the feed', () => {
 
   test('that is stale passes tokens unchecked only by choice, and still refuses what it knows', async () => {
     const feed = feedWith('accept');
+    await feed.refresh();
     feed.learn(['known']);
     pass(3600);
     expect(feed.isRevoked('unknown', clock.wall)).toBe(false);

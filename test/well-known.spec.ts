@@ -107,6 +107,21 @@ describe('an issuer', () => {
     },
   );
 
+  test('below a prefix of the application has its metadata there, too', async () => {
+    const node = await startNode({
+      url: database.url,
+      globalPrefix: 'api',
+      extras: { routes: { baseUrl: 'https://issuer.test/api' } },
+    });
+    try {
+      const metadata = await (await fetch(`${node.url}/api${METADATA}`)).json();
+      expect(metadata).toMatchObject({ jwks_uri: 'https://issuer.test/api/.well-known/jwks.json' });
+      expect((await fetch(`${node.url}/api${JWKS}`)).status).toBe(200);
+    } finally {
+      await node.close();
+    }
+  });
+
   test('that is no URL has no metadata, and a shared secret is never published', async () => {
     const accessToken = { algorithm: 'HS256', keys: [randomBytes(32)] } as const;
     const node = await startNode({ url: database.url, options: options({ issuer: 'ours', accessToken }) });

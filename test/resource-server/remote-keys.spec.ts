@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { Logger } from '@nestjs/common';
 import { InvalidTokenError, UnavailableError } from 'nestjs-token-family';
 import { KeyRing } from '../../libs/auth/src/jwt/key-ring.js';
 import { RemoteKeys } from '../../libs/auth/src/jwt/remote-keys.js';
@@ -131,6 +132,25 @@ test('the last good keys are believed up to maxStaleness, and then nothing is', 
   pass(1);
   await remote.refresh().catch(() => {});
   expect(await outcome(token)).toBe(UNAVAILABLE);
+});
+
+test('strangers who name unknown keys while the issuer is out of reach fill no log', async () => {
+  issuer.answer = (response) => response.destroy();
+  const errors = jest.spyOn(Logger.prototype, 'error');
+  const options = { issuer: issuer.issuer, audience: 'api', jwksUri: issuer.jwksUri };
+  const resource = await startResourceServer(options);
+  try {
+    for (let count = 0; count < 20; count++) {
+      const forged = await issuer.token(key, {}, { kid: randomUUID() });
+      expect((await me(resource, forged)).status).toBe(503);
+    }
+    expect(errors.mock.calls.map(([line]) => line as unknown)).toEqual([
+      expect.stringMatching(/cannot be fetched/),
+    ]);
+  } finally {
+    errors.mockRestore();
+    await resource.close();
+  }
 });
 
 test('keys of another kind, for another use, too weak or without a name are passed over', async () => {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Controller, Get, Module, UseGuards } from '@nestjs/common';
-import { AccessGuard, ConfigError, ResourceServerModule } from 'nestjs-token-family/resource-server';
+import { Controller, Get, Module, UseGuards, type DynamicModule } from '@nestjs/common';
+import { AuthModule } from 'nestjs-token-family';
+import { AccessGuard, ConfigError, ResourceServerModule, Strict } from 'nestjs-token-family/resource-server';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { me, send, type Answer } from '../support/http.js';
-import { options, startNode, type TestNode } from '../support/node.js';
+import { baseOptions, options, startNode, type TestNode } from '../support/node.js';
 import { issuerKey, startIssuer, type FakeIssuer, type IssuerKey } from './issuer.js';
 import { serve, startResourceServer, type ResourceNode } from './node.js';
 
@@ -116,6 +117,18 @@ describe('two issuers', () => {
     }
   });
 
+  test('that publish one key are told apart by what it signed', async () => {
+    two.publish(keyOfOne.jwk);
+    const resource = await startResourceServer({ issuers: [trust(one), trust(two)] });
+    try {
+      expect((await me(resource, await one.token(keyOfOne))).status).toBe(200);
+      expect((await me(resource, await two.token(keyOfOne))).status).toBe(200);
+      expect((await me(resource, await two.token(keyOfOne, { iss: 'elsewhere' }))).status).toBe(401);
+    } finally {
+      await resource.close();
+    }
+  });
+
   test('side by side in two modules keep to their own routes', async () => {
     const feature = (path: string, issuer: FakeIssuer) => {
       @Controller(path)
@@ -146,6 +159,64 @@ describe('two issuers', () => {
       expect(await status('two', tokens.two)).toBe(200);
       expect(await status('one', tokens.two)).toBe(401);
       expect(await status('two', tokens.one)).toBe(401);
+    } finally {
+      await node.close();
+    }
+  });
+});
+
+describe('beside an AuthModule', () => {
+  const trusted = { issuer: 'https://partner.test', audience: 'api' };
+  let key: IssuerKey;
+  let partner: FakeIssuer;
+  beforeAll(async () => {
+    [key, partner] = [await issuerKey(), await startIssuer()];
+  });
+  afterAll(() => partner.close());
+
+  test.each([
+    ['first', (auth: DynamicModule, resource: DynamicModule) => [resource, auth]],
+    ['second', (auth: DynamicModule, resource: DynamicModule) => [auth, resource]],
+  ])(
+    'both global, imported %s, it does not start: the order must not decide who guards',
+    async (_, order) => {
+      const auth = AuthModule.forRoot({ ...baseOptions, store: 'memory' });
+      const resource = ResourceServerModule.forRoot({ ...trusted, keys: [key.jwk] });
+      @Module({ imports: order(auth, resource) })
+      class BothModule {}
+      await expect(serve(BothModule)).rejects.toThrow(/isGlobal: false/);
+    },
+  );
+
+  test('not global, it guards its own controllers with its own issuer, and asks no database of another', async () => {
+    @Controller('partner')
+    @UseGuards(AccessGuard)
+    class PartnerController {
+      @Get()
+      all(): string {
+        return 'all';
+      }
+
+      @Get('strict')
+      @Strict()
+      strict(): string {
+        return 'strict';
+      }
+    }
+    @Module({
+      imports: [ResourceServerModule.forRoot({ ...trusted, keys: [key.jwk], isGlobal: false })],
+      controllers: [PartnerController],
+    })
+    class PartnerModule {}
+    @Module({ imports: [AuthModule.forRoot({ ...baseOptions, store: 'memory' }), PartnerModule] })
+    class BothModule {}
+    const node = await serve(BothModule);
+    try {
+      const token = await partner.token(key, { iss: trusted.issuer });
+      expect(
+        (await fetch(`${node.url}/partner`, { headers: { authorization: `Bearer ${token}` } })).status,
+      ).toBe(200);
+      expect((await bearer(node, '/partner/strict', token)).status).toBe(503);
     } finally {
       await node.close();
     }

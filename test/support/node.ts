@@ -68,6 +68,8 @@ export interface NodeSettings {
   readonly poolSize?: number;
   /** default: any that is free */
   readonly port?: number;
+  /** `app.setGlobalPrefix` */
+  readonly globalPrefix?: string;
   readonly logger?: LoggerService | false;
 }
 
@@ -101,6 +103,7 @@ export async function startNode(settings: NodeSettings): Promise<TestNode> {
     logger: settings.logger ?? false,
     abortOnError: false,
   });
+  if (settings.globalPrefix !== undefined) app.setGlobalPrefix(settings.globalPrefix);
   await app.listen(settings.port ?? 0, '127.0.0.1');
   const events: TokenEvent[] = [];
   for (const type of EVENT_TYPES) app.get(TokenEvents).on(type, (event) => events.push(event));

@@ -8,7 +8,9 @@ import {
 } from '@nestjs/common';
 import { ACCESS_EXPORTS, ACCESS_PROVIDERS } from './access/access.providers.js';
 import { VerifiedTokens } from './access/verified-tokens.js';
-import { AccessPolicy, Clock, RevocationCheck } from './core/ports.js';
+import { ConfigError } from './core/errors.js';
+import { ResolvedOptions } from './core/options.js';
+import { AccessPolicy, Clock, RevocationCheck, SessionCheck } from './core/ports.js';
 import {
   resolveResourceServerOptions,
   type ResolvedIssuer,
@@ -20,8 +22,16 @@ import { RemoteKeys } from './jwt/remote-keys.js';
 import { importVerificationKeys } from './jwt/signing-keys.js';
 import { STATIC_KEYS } from './jwt/static-keys.js';
 import { AccessTokenVerifier, type TrustedIssuer } from './jwt/verification.js';
-import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './resource-server.module-definition.js';
+import {
+  ConfigurableModuleClass,
+  IS_GLOBAL,
+  MODULE_OPTIONS_TOKEN,
+} from './resource-server.module-definition.js';
 import { NO_REVOCATIONS } from './revocation/no-revocations.js';
+
+const TWO_GUARDS =
+  'AuthModule is global in this application, too, and the order of imports would decide which AccessGuard guards: ' +
+  'set isGlobal: false on one of them, and import that one beside the controllers it is for';
 
 const RESOLVED = Symbol('ResolvedResourceServerOptions');
 
@@ -65,9 +75,11 @@ const PROVIDERS: Provider[] = [
   ...ACCESS_PROVIDERS,
   {
     provide: RESOLVED,
-    inject: [MODULE_OPTIONS_TOKEN],
-    useFactory: (input: ResourceServerOptions) =>
-      resolveResourceServerOptions(input, (keys, path) => importVerificationKeys(keys, path).faults),
+    inject: [MODULE_OPTIONS_TOKEN, IS_GLOBAL, { token: ResolvedOptions, optional: true }],
+    useFactory: (input: ResourceServerOptions, isGlobal: boolean, issuing?: ResolvedOptions) => {
+      if (isGlobal && issuing) throw new ConfigError([TWO_GUARDS], ResourceServerModule.name);
+      return resolveResourceServerOptions(input, (keys, path) => importVerificationKeys(keys, path).faults);
+    },
   },
   {
     provide: TrustedIssuers,
@@ -86,11 +98,13 @@ const PROVIDERS: Provider[] = [
   },
   { provide: AccessPolicy, useExisting: RESOLVED },
   { provide: RevocationCheck, useValue: NO_REVOCATIONS },
+  // Not that of an AuthModule beside it, whose sessions are none of these issuers'.
+  { provide: SessionCheck, useValue: null },
 ];
 
 /**
  * For a service that verifies access tokens and issues none: `AccessGuard` and its decorators, by the same rules as
  * where the tokens come from, without a database.
  */
-@Module({ providers: PROVIDERS, exports: ACCESS_EXPORTS })
+@Module({ providers: PROVIDERS, exports: [...ACCESS_EXPORTS, SessionCheck] })
 export class ResourceServerModule extends ConfigurableModuleClass {}

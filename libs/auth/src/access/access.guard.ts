@@ -1,5 +1,4 @@
 import { Inject, Injectable, Optional, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import { grantsScope, isFresh, type AccessTokenClaims } from '../core/access-token.js';
 import {
@@ -21,6 +20,9 @@ import { SocketSessions } from './socket-sessions.js';
 import { VerifiedTokens } from './verified-tokens.js';
 import { asWsException, loadWsException } from './ws-exception.js';
 
+/** Of a check that passed: nothing, or a promise of it where a subclass has made it wait. */
+export type Outcome = undefined | void | Promise<void>;
+
 const PASSPORT_REQUEST = Symbol('token-family:passport-request');
 
 /**
@@ -33,25 +35,21 @@ const PASSPORT_REQUEST = Symbol('token-family:passport-request');
  */
 @Injectable()
 export class AccessGuard extends AuthGuard() implements OnModuleInit {
-  readonly #requirements: RouteRequirements;
+  readonly #requirements = new RouteRequirements();
+  readonly #strategy: AccessTokenStrategy;
 
   constructor(
     strategy: AccessTokenStrategy,
-    @Inject(Reflector) reflector: Reflector,
     private readonly verifier: AccessTokenVerifier,
     private readonly verified: VerifiedTokens,
     private readonly sockets: SocketSessions,
     @Inject(RevocationCheck) private readonly revocations: RevocationCheck,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(AccessPolicy) private readonly policy: AccessPolicy,
-    @Optional() @Inject(SessionCheck) private readonly sessions?: SessionCheck,
+    @Optional() @Inject(SessionCheck) private readonly sessions?: SessionCheck | null,
   ) {
     super({ defaultStrategy: strategy });
-    this.#requirements = new RouteRequirements(reflector);
-    // The base class would have Nest replace its options by those of any PassportModule in sight, and with them the
-    // strategy by whatever another one calls its default.
-    const options = Object.freeze({ defaultStrategy: strategy });
-    Object.defineProperty(this, 'options', { get: () => options, set: () => {} });
+    this.#strategy = strategy;
   }
 
   async onModuleInit(): Promise<void> {
@@ -139,33 +137,35 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
   protected admit(
     context: ExecutionContext,
     claims: AccessTokenClaims,
-    requirements: Requirements,
+    { scope, maxAge, strict }: Requirements,
     now: number,
   ): true | Promise<true> {
-    if (!requirements.strict) this.checkRevocation(claims, now);
-    this.checkScope(claims, requirements.scope);
-    if (requirements.maxAge !== null) this.checkFreshness(claims, requirements.maxAge, now);
-    if (requirements.strict) {
-      return this.checkSession(claims).then(() => this.#letIn(context, claims));
+    const revocation = this.checkRevocation(claims, now);
+    const granted = this.checkScope(claims, scope);
+    const fresh = maxAge === null ? undefined : this.checkFreshness(claims, maxAge, now);
+    if (!strict && revocation === undefined && granted === undefined && fresh === undefined) {
+      return this.#letIn(context, claims);
     }
-    return this.#letIn(context, claims);
+    const session = strict ? this.checkSession(claims) : undefined;
+    return Promise.all([revocation, granted, fresh, session]).then(() => this.#letIn(context, claims));
   }
 
-  protected checkRevocation(claims: AccessTokenClaims, now: number): void {
+  /** Each check throws what it refuses. A subclass may make it wait for something: its promise is awaited. */
+  protected checkRevocation(claims: AccessTokenClaims, now: number): Outcome {
     if (this.revocations.isRevoked(claims.sid, now)) throw new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED');
   }
 
-  protected checkScope(claims: AccessTokenClaims, scope: readonly string[]): void {
+  protected checkScope(claims: AccessTokenClaims, scope: readonly string[]): Outcome {
     if (scope.length > 0 && !grantsScope(claims, scope)) throw new InsufficientScopeError(scope.join(' '));
   }
 
-  protected checkFreshness(claims: AccessTokenClaims, maxAge: number, now: number): void {
+  protected checkFreshness(claims: AccessTokenClaims, maxAge: number, now: number): Outcome {
     if (!isFresh(claims, maxAge, this.policy.clockTolerance, now)) {
       throw new InsufficientUserAuthenticationError(maxAge);
     }
   }
 
-  /** For `@Strict()`: what the database says counts, however old this node's own knowledge is. */
+  /** For `@Strict()`: the database is asked, too, so that a session ended this instant is refused. */
   protected async checkSession(claims: AccessTokenClaims): Promise<void> {
     if (!this.sessions) {
       const cause = new Error('@Strict() needs a database, which this application has not: use AuthModule');
@@ -204,6 +204,9 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
     const request: PassportRequest = { token: tokenIn(credentials) };
     const asking: PassportContext = Object.create(context, { [PASSPORT_REQUEST]: { value: request } });
     const { keyVersion } = this.verifier;
+    // Nest has replaced the base class's options by those of any PassportModule in sight, and with them the strategy by
+    // whatever another one calls its default. Not mended by an accessor, as that would make every property here slow.
+    Object.assign(this, { options: { defaultStrategy: this.#strategy } });
     await super.canActivate(asking);
     const claims = request.user!;
     this.#remember(credentials, claims, keyVersion, this.clock.now());

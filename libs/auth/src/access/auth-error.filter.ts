@@ -1,7 +1,7 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { throwError, type Observable } from 'rxjs';
-import { AuthError, UnavailableError } from '../core/errors.js';
+import { AuthError, UnavailableError, type AuthErrorCode } from '../core/errors.js';
 import { AuthHttpException, bodyFor } from './auth-http.exception.js';
 import { challengeFor } from './challenge.js';
 import { rpcErrorFor } from './rpc-error.js';
@@ -38,6 +38,8 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
 
   #answer(exception: AuthHttpException, response: object): void {
     const { httpAdapter } = this.adapterHost;
+    // Of an answer that is under way the rest cannot be taken back.
+    if (httpAdapter.isHeadersSent(response)) return;
     for (const [name, value] of headersFor(exception.reason)) httpAdapter.setHeader(response, name, value);
     httpAdapter.reply(response, exception.getResponse(), exception.getStatus());
   }
@@ -50,12 +52,20 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
 
   #log(error: AuthError): void {
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    // A stranger can ask for a key nobody has; that must not fill a log of errors.
-    const isOutage = error instanceof UnavailableError && error.code !== 'ERR_REFRESH_TOKEN_KEY_UNKNOWN';
-    if (isOutage) this.#logger.error(error.code + cause);
+    if (error instanceof UnavailableError && !ASKED_FOR_BY_STRANGERS.has(error.code))
+      this.#logger.error(error.code + cause);
     else this.#logger.debug(error.code);
   }
 }
+
+/**
+ * A stranger can name a key nobody has, as often as they like; that must not fill a log of errors. Whoever looks for keys
+ * tells once that it cannot.
+ */
+const ASKED_FOR_BY_STRANGERS = new Set<AuthErrorCode>([
+  'ERR_REFRESH_TOKEN_KEY_UNKNOWN',
+  'ERR_VERIFICATION_KEYS_UNAVAILABLE',
+]);
 
 function* headersFor(error: AuthError): Generator<[string, string]> {
   yield ['Cache-Control', 'no-store'];

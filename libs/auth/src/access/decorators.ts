@@ -1,22 +1,22 @@
-import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { parseDuration, type Duration } from '../core/lifetime.js';
 import { principalOf } from './principal.js';
-import { MAX_AGE, OPENNESS, SCOPE, STRICT } from './requirements.js';
+import { demand } from './requirements.js';
 
 /** RFC 6749 section 3.3; a word without a quote or a backslash needs no escape in a challenge either. */
 const SCOPE_WORD = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 /** Opens a route, or every route of a controller, to requests without an access token; one that is sent is not looked at. */
-export const Public = () => SetMetadata(OPENNESS, 'public');
+export const Public = () => demand({ openness: 'public' });
 
 /**
  * Lets requests without an access token pass, `@CurrentUser()` being `undefined` then. A token that is sent has to be a
  * good one.
  */
-export const OptionalAuth = () => SetMetadata(OPENNESS, 'optional');
+export const OptionalAuth = () => demand({ openness: 'optional' });
 
 /**
- * Demands every one of `scope`, on top of what the controller demands; without it the answer is 403 `insufficient_scope`.
+ * Demands every one of `scope`, on top of what the controller and other decorators demand; without it the answer is 403 `insufficient_scope`.
  *
  * @param scope a word each: `@RequireScope('orders:read', 'orders:write')`
  * @throws {TypeError} no word of RFC 6749 section 3.3
@@ -25,7 +25,7 @@ export const RequireScope = (...scope: string[]) => {
   if (scope.length === 0 || !scope.every((word) => SCOPE_WORD.test(word))) {
     throw new TypeError('@RequireScope() takes one or more words of RFC 6749 section 3.3');
   }
-  return SetMetadata(SCOPE, scope);
+  return demand({ scope });
 };
 
 /**
@@ -38,14 +38,14 @@ export const RequireScope = (...scope: string[]) => {
 export const Fresh = (maxAge: Duration) => {
   const seconds = parseDuration(maxAge);
   if (seconds === null) throw new TypeError("@Fresh() takes a number of seconds, or a text such as '5m'");
-  return SetMetadata(MAX_AGE, seconds);
+  return demand({ maxAge: seconds });
 };
 
 /**
  * Asks the database at every request whether the session lives, so that a revocation holds from its commit on. Costs a
  * query, and the route needs the database: without it the answer is 503.
  */
-export const Strict = () => SetMetadata(STRICT, true);
+export const Strict = () => demand({ strict: true });
 
 /**
  * The claims `AccessGuard` verified; `undefined` where it did not run, or let a request pass without a token. On a socket,

@@ -1,5 +1,4 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { Reflector } from '@nestjs/core';
 
 /** What a route asks of the access token, from the decorators on its handler and its class. */
 export interface Requirements {
@@ -12,23 +11,42 @@ export interface Requirements {
   readonly strict: boolean;
 }
 
-export const OPENNESS = Symbol('token-family:openness');
-export const SCOPE = Symbol('token-family:scope');
-export const MAX_AGE = Symbol('token-family:max-age');
-export const STRICT = Symbol('token-family:strict');
+/** What the decorators on one handler or one class say, all of them. */
+export interface Demands {
+  readonly openness?: 'optional' | 'public';
+  readonly scope?: readonly string[];
+  readonly maxAge?: number;
+  readonly strict?: boolean;
+}
+
+const DEMANDS = Symbol('token-family:demands');
 
 type Target = ReturnType<ExecutionContext['getHandler'] | ExecutionContext['getClass']>;
+
+/** For a class or one of its handlers. */
+export type RouteDecorator = (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => void;
+
+/** Adds to what the decorators before have said of the same handler or class: none of them replaces another. */
+export function demand(added: Demands): RouteDecorator {
+  return (target, _key, descriptor) => {
+    const holder = descriptor ? (descriptor.value as object) : target;
+    const before = ownDemands(holder);
+    const scope = [...(before.scope ?? []), ...(added.scope ?? [])];
+    const maxAge = Math.min(before.maxAge ?? Infinity, added.maxAge ?? Infinity);
+    const demands = { ...before, ...added, scope, ...(maxAge < Infinity && { maxAge }) };
+    Reflect.defineMetadata(DEMANDS, demands, holder);
+  };
+}
 
 /**
  * Reads the decorators of routes, once for each route.
  *
- * What a class and its handler demand adds up. A class that is open does not open a handler that demands something,
- * and neither does a decorator on the handler itself: where two of them disagree, the door stays shut.
+ * What a handler, its class and the classes that one extends demand adds up. Being open does not: it is the nearest word
+ * that counts, and a class opens the handlers it has, not those that a class below adds. Where an open door and a demand
+ * meet, the door stays shut.
  */
 export class RouteRequirements {
   readonly #known = new WeakMap<Target, WeakMap<Target, Requirements>>();
-
-  constructor(private readonly reflector: Reflector) {}
 
   of(context: ExecutionContext): Requirements {
     const handler = context.getHandler();
@@ -36,30 +54,56 @@ export class RouteRequirements {
     let byClass = this.#known.get(handler);
     if (!byClass) this.#known.set(handler, (byClass = new WeakMap()));
     let requirements = byClass.get(controller);
-    if (!requirements) byClass.set(controller, (requirements = this.#read([handler, controller])));
+    if (!requirements) byClass.set(controller, (requirements = read(handler, controller)));
     return requirements;
   }
+}
 
-  /** @param targets the most specific one first */
-  #read(targets: readonly Target[]): Requirements {
-    const demands = targets.map((target) => ({
-      openness: this.reflector.get<Requirements['access'] | undefined>(OPENNESS, target),
-      scope: this.reflector.get<readonly string[] | undefined>(SCOPE, target) ?? [],
-      maxAge: this.reflector.get<number | undefined>(MAX_AGE, target),
-      strict: this.reflector.get<boolean | undefined>(STRICT, target) ?? false,
-    }));
-    const decisive = demands.find(
-      ({ openness, scope, maxAge, strict }) =>
-        openness !== undefined || scope.length > 0 || maxAge !== undefined || strict,
-    );
-    const isDemanding =
-      decisive && (decisive.scope.length > 0 || decisive.maxAge !== undefined || decisive.strict);
-    const maxAges = demands.map(({ maxAge }) => maxAge).filter((maxAge) => maxAge !== undefined);
-    return {
-      access: isDemanding ? 'required' : (decisive?.openness ?? 'required'),
-      scope: [...new Set(demands.flatMap(({ scope }) => scope))],
-      maxAge: maxAges.length > 0 ? Math.min(...maxAges) : null,
-      strict: demands.some(({ strict }) => strict),
-    };
+function read(handler: Target, controller: Target): Requirements {
+  const classes = lineageOf(controller);
+  const said = [ownDemands(handler), ...classes.map(ownDemands)];
+  // The most specific word first; of a class only if the handler is one of its own or of those it extends.
+  const opening = [ownDemands(handler), ...classes.filter((each) => has(each, handler)).map(ownDemands)];
+  const decisive = opening.find((demands) => demands.openness !== undefined || isDemanding(demands));
+  const maxAge = Math.min(...said.map((demands) => demands.maxAge ?? Infinity));
+  return {
+    access: decisive && !isDemanding(decisive) ? decisive.openness! : 'required',
+    scope: [...new Set(said.flatMap(({ scope = [] }) => scope))],
+    maxAge: maxAge < Infinity ? maxAge : null,
+    strict: said.some(({ strict = false }) => strict),
+  };
+}
+
+function isDemanding({ scope = [], maxAge, strict = false }: Demands): boolean {
+  return scope.length > 0 || maxAge !== undefined || strict;
+}
+
+/** Of this very target: what a class inherits is asked of the class it is from. */
+function ownDemands(target: object): Demands {
+  return (Reflect.getOwnMetadata(DEMANDS, target) as Demands | undefined) ?? {};
+}
+
+/** A class and all that it extends, the most specific one first. */
+function lineageOf(target: Target): Target[] {
+  const lineage: Target[] = [];
+  for (
+    let each: Target | null = target;
+    typeof each === 'function';
+    each = Object.getPrototypeOf(each) as Target
+  ) {
+    if (each.prototype !== undefined) lineage.push(each);
   }
+  return lineage;
+}
+
+function has(target: Target, handler: Target): boolean {
+  for (
+    let prototype = target.prototype as object | null;
+    prototype;
+    prototype = Object.getPrototypeOf(prototype) as object | null
+  ) {
+    const members = Object.values(Object.getOwnPropertyDescriptors(prototype));
+    if (members.some(({ value }) => value === handler)) return true;
+  }
+  return false;
 }

@@ -43,7 +43,8 @@ export class WellKnownController {
   @Get(BELOW.map((path) => METADATA + path))
   metadata(@Req() request: HttpRequest, @Res() response: object): void {
     const { metadata, issuerPath } = this.server;
-    if (!metadata || pathOf(request) !== `/${METADATA}${issuerPath}`) throw new NotFoundException();
+    // The application may have a prefix of its own before all routes.
+    if (!metadata || !pathOf(request).endsWith(`/${METADATA}${issuerPath}`)) throw new NotFoundException();
     this.#answer(request, response, documentOf(metadata));
   }
 

@@ -90,9 +90,18 @@ export class AccessTokenVerifier {
     { signed, signature, payload }: CompactToken,
     candidates: readonly Candidate[],
   ): { claims: AccessTokenClaims; key: VerificationKey } {
-    const signer = candidates.find(({ key }) => isSignedBy(key, signed, signature));
-    if (!signer) throw invalid();
-    return { claims: checkClaims(readSegment(payload), signer.policy, this.clock.now()), key: signer.key };
+    const signers = candidates.filter(({ key }) => isSignedBy(key, signed, signature));
+    let refusal = invalid();
+    for (const { key, policy } of signers) {
+      try {
+        return { claims: checkClaims(readSegment(payload), policy, this.clock.now()), key };
+      } catch (error) {
+        // Two issuers that publish one key: which of them it was, its claims tell.
+        if (!(error instanceof InvalidTokenError)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
   }
 
   async #seek({ header: segment }: CompactToken): Promise<Candidate[]> {

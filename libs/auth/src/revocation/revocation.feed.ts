@@ -5,6 +5,12 @@ import type { Clock, KeySource, RefreshTokenStore, RevocationCheck } from '../co
 import { RevokedSessions } from './revoked-sessions.js';
 
 type Source = Pick<RefreshTokenStore, 'revokedWithin'>;
+/** Milliseconds on both of the node's clocks. */
+interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
 type Listener = (sids: readonly string[]) => void;
 
 /** A time stamp can be older than its commit by as long as a transaction may take. */
@@ -24,7 +30,9 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
   readonly #revoked: RevokedSessions;
   readonly #listeners = new Set<Listener>();
   readonly #wholeWindow: number;
-  #confirmed: { monotonic: number; wall: number } | null = null;
+  readonly #read: { sessions: Moment | null; keys: Moment | null } = { sessions: null, keys: null };
+  #confirmed: Moment | null = null;
+  #readingKeys: Promise<void> | null = null;
   #readWholeAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -61,7 +69,8 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   isRevoked(sid: string, now: number): boolean {
     const { onStale, maxStaleness } = this.options.revocation;
-    if (onStale === 'refuse' && this.staleness(now) > maxStaleness) {
+    // Before the first load there is nothing that could be accepted as old.
+    if (this.#confirmed === null || (onStale === 'refuse' && this.staleness(now) > maxStaleness)) {
       throw new UnavailableError('ERR_REVOCATIONS_STALE');
     }
     return this.#revoked.has(sid);
@@ -69,7 +78,7 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   learn(sids: readonly string[]): void {
     const news = this.#revoked.learn(sids, this.clock.monotonic());
-    if (news.length > 0) for (const tell of this.#listeners) tell(news);
+    if (news.length > 0) for (const listener of this.#listeners) this.#tell(listener, news);
   }
 
   onRevoked(listener: Listener): () => void {
@@ -79,9 +88,11 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   /** Seconds since this node's knowledge was last confirmed, on whichever clock says more; a process may have slept. */
   staleness(now = this.clock.now()): number {
-    if (!this.#confirmed) return Infinity;
-    const { monotonic, wall } = this.#confirmed;
-    return Math.max(this.clock.monotonic() - monotonic, now - wall) / 1000;
+    return this.#ageOf(this.#confirmed, now) / 1000;
+  }
+
+  #ageOf(moment: Moment | null, now: number): number {
+    return moment ? Math.max(this.clock.monotonic() - moment.monotonic, now - moment.wall) : Infinity;
   }
 
   /**
@@ -90,17 +101,51 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
    * @throws {UnavailableError} the database did not answer in time; what was known stays known
    */
   async refresh(): Promise<void> {
-    const asked = { monotonic: this.clock.monotonic(), wall: this.clock.now() };
+    await Promise.all([this.#readSessions(), this.#readKeys()]);
+  }
+
+  async #readSessions(): Promise<void> {
+    const asked = this.#moment();
     const isWhole = asked.monotonic - this.#readWholeAt >= this.options.revocation.maxStaleness * 1000;
-    const window = isWhole ? this.#wholeWindow : this.staleness() * 1000 + OVERLAP;
-    const [{ sessions }] = await Promise.all([
-      this.source.revokedWithin(Math.min(window, this.#wholeWindow)),
-      this.keys.refresh(),
-    ]);
+    const missed = this.#ageOf(this.#read.sessions, asked.wall);
+    const window = isWhole ? this.#wholeWindow : Math.min(missed + OVERLAP, this.#wholeWindow);
+    const { sessions } = await this.source.revokedWithin(window);
     this.learn(sessions.map(({ sid }) => sid));
     this.#revoked.forgetUntil(this.clock.monotonic());
-    this.#confirmed = asked;
     if (isWhole) this.#readWholeAt = asked.monotonic;
+    this.#confirm('sessions', asked);
+  }
+
+  /** One reading at a time, and nobody's polling waits for it: when a key is due to change, that takes its time. */
+  #readKeys(): Promise<void> {
+    const asked = this.#moment();
+    this.#readingKeys ??= this.keys
+      .refresh()
+      .then(() => this.#confirm('keys', asked))
+      .finally(() => {
+        this.#readingKeys = null;
+      });
+    return this.#readingKeys;
+  }
+
+  /** As old as the older of the two. */
+  #confirm(what: 'sessions' | 'keys', asked: Moment): void {
+    this.#read[what] = asked;
+    const { sessions, keys } = this.#read;
+    this.#confirmed = sessions && keys && (sessions.monotonic < keys.monotonic ? sessions : keys);
+  }
+
+  #moment(): Moment {
+    return { monotonic: this.clock.monotonic(), wall: this.clock.now() };
+  }
+
+  /** What fails in somebody else's code must not keep the others from hearing. */
+  #tell(listener: Listener, news: readonly string[]): void {
+    try {
+      listener(news);
+    } catch (error) {
+      this.#logger.error(`A listener to revocations failed: ${String(error)}`);
+    }
   }
 
   #schedule(): void {
@@ -109,8 +154,15 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
   }
 
   async #poll(): Promise<void> {
+    const sessions = this.#readSessions();
+    void this.#report(Promise.all([sessions, this.#readKeys()]));
+    await sessions.catch(() => {});
+    this.#schedule();
+  }
+
+  async #report(reading: Promise<unknown>): Promise<void> {
     try {
-      await this.refresh();
+      await reading;
       if (this.#failing) this.#logger.log('Revocations are read again');
       this.#failing = false;
     } catch (error) {
@@ -118,7 +170,6 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
         this.#logger.error(`Revocations cannot be read: ${reasonOf(error)}`);
       this.#failing = true;
     }
-    this.#schedule();
   }
 }
 
