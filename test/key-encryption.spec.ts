@@ -121,6 +121,38 @@ describe('an authenticator', () => {
   });
 });
 
+describe('an authenticator of a revoked key', () => {
+  const key = { kid: 'kid', algorithm: 'ES256' };
+  const authenticator = encryption.authenticateRevoked(key);
+
+  test('says so, and is else as docs/protocol.md writes the other down', () => {
+    const macKey = Buffer.from(hkdfSync('sha256', secret, '', 'token-family signing key authentication', 32));
+    const message = '["token-family signing key revoked","kid","ES256"]';
+    const mac = createHmac('sha256', macKey).update(message).digest();
+    expect(authenticator).toEqual(Buffer.concat([Buffer.from([7]), mac]));
+    expect(encryption.verifyRevoked(key, authenticator)).toBe('sound');
+  });
+
+  test('is none of a key that is not revoked, nor the other way round', () => {
+    expect(encryption.verify(key, authenticator)).toBe('unsound');
+    expect(encryption.verifyRevoked(key, encryption.authenticate(key))).toBe('unsound');
+  });
+
+  test.each([
+    ['another kid', { ...key, kid: 'other' }],
+    ['another algorithm', { ...key, algorithm: 'RS256' }],
+  ])('speaks for no key with %s', (_, other) => {
+    expect(encryption.verifyRevoked(other, authenticator)).toBe('unsound');
+  });
+
+  test('is made under the first key-encryption key, and sound under each', () => {
+    const both = new KeyEncryption([next, { id: 7, secret }]);
+    expect(both.authenticateRevoked(key)[0]).toBe(8);
+    expect(both.verifyRevoked(key, authenticator)).toBe('sound');
+    expect(encryption.verifyRevoked(key, both.authenticateRevoked(key))).toBe('foreign');
+  });
+});
+
 describe('several key-encryption keys', () => {
   test('the first one seals, and all of them open', () => {
     const plain = der();

@@ -23,7 +23,7 @@ import {
   type StoredSigningKey,
 } from '../libs/auth/src/core/key-schedule.js';
 import { resolveOptions } from '../libs/auth/src/core/options.js';
-import { candidateKey, policy, storedKey } from './support/signing-keys.js';
+import { candidateKey, policy, storedKey } from './support/stored-keys.js';
 
 const { rotateEvery, publishLead, verifyFor } = policy;
 
@@ -136,7 +136,13 @@ describe('a rotation by hand', () => {
 });
 
 describe('a revocation', () => {
-  const revoke = (kid: string): KeyStep => ({ kind: 'revoke', kid, verifyFor });
+  const authenticatorOf = ({ kid, algorithm }: StoredSigningKey) => Buffer.from(`${kid}, ${algorithm}`);
+  const revoke = (kid: string, algorithm = 'ES256'): KeyStep => ({
+    kind: 'revoke',
+    kid,
+    verifyFor,
+    authenticator: Buffer.from(`${kid}, ${algorithm}`),
+  });
 
   test.each<[rule: string, kid: string, keys: JudgedSigningKey[], steps: KeyStep[]]>([
     [
@@ -166,26 +172,37 @@ describe('a revocation', () => {
     ],
     ['of the pending key publishes another', 'pending', [active(), pending(0)], [revoke('pending'), publish]],
     ['of a retired key ends its verifying', 'retired', [active(), over('retired', 5)], [revoke('retired')]],
+    [
+      'says so of the algorithm that is in the row',
+      'retired',
+      [active(), { ...over('retired', 5), algorithm: 'RS256' }],
+      [revoke('retired', 'RS256')],
+    ],
     ['of a revoked key does nothing', 'revoked', [active(), over('revoked', 5)], []],
     ['of an unknown key does nothing', 'unknown', [active()], []],
   ])('%s', (_, kid, keys, steps) => {
-    expect(planRevocation(keys, kid, policy)).toEqual(steps);
+    expect(planRevocation(keys, kid, policy, authenticatorOf)).toEqual(steps);
   });
 });
 
-test('a key verifies for as long as a node may sign in ignorance, a token live, clocks differ, and a minute', () => {
+test('a key verifies for as long as a node may take it in ignorance, have it in hand, a token live, clocks differ, and a minute', () => {
   const encryptionKeys = [{ id: 1, secret: 'a secret of thirty-two bytes, or of more' }];
   const options = resolveOptions({
     issuer: 'https://issuer.test',
     audience: 'https://api.test',
-    accessToken: { lifetime: '10m', managedKeys: { encryptionKeys, rotateEvery: '1d' } },
+    accessToken: {
+      lifetime: '10m',
+      claimsTimeout: '50s',
+      managedKeys: { encryptionKeys, rotateEvery: '1d' },
+    },
     refreshToken: { keys: encryptionKeys },
+    database: { queryTimeout: '100s' },
   });
   expect(keyPolicy(options, options.accessToken.managedKeys!)).toEqual({
     algorithm: 'ES256',
     rotateEvery: 86_400_000,
     publishLead: 3_600_000,
-    verifyFor: (3600 + 600 + 5 + 60) * 1000,
+    verifyFor: (3600 + 50 + 100 + 600 + 5 + 60) * 1000,
   });
 });
 
@@ -238,6 +255,9 @@ interface Token {
 /** The longest life of an access token, and how far clocks may differ. */
 const BELIEVED = verifyFor - publishLead - 60_000;
 
+/** The authenticator of every revoked key. */
+const REVOKED = Buffer.from('revoked');
+
 /** Everything that is done to the keys of one system; `broken` collects what must never be. */
 class System {
   now = 0;
@@ -268,7 +288,11 @@ class System {
       }
       case 'revoke': {
         const kid = this.keys[what.which]?.kid ?? 'unknown';
-        return this.#change(planRevocation(this.#judged(), kid, policy), candidateKey(), kid);
+        return this.#change(
+          planRevocation(this.#judged(), kid, policy, () => REVOKED),
+          candidateKey(),
+          kid,
+        );
       }
       case 'forge': {
         // The index of the table refuses a second one.
@@ -293,6 +317,8 @@ class System {
 
   #change(steps: readonly KeyStep[], candidate: NewSigningKey | null, revoked?: string): void {
     const before = this.keys;
+    // A node makes the key pair, and asks again.
+    if (!candidate && steps.some(({ kind }) => kind === 'publish')) return;
     for (const step of steps) {
       this.keys = applyStep(this.keys, step, candidate, this.now);
       // After every single step, as the unique index of the table demands.
@@ -321,7 +347,8 @@ class System {
         'it is gone before its time',
       );
     }
-    for (const { state, privateKey, verifyUntil } of this.keys) {
+    for (const { state, privateKey, verifyUntil, authenticator } of this.keys) {
+      this.#demand((authenticator === REVOKED) === (state === 'revoked'), 'its revocation can be undone');
       const isOver = state === 'retired' || state === 'revoked';
       this.#demand((privateKey === null) === isOver, 'it can sign for ever, or never');
       this.#demand((verifyUntil !== null) === isOver, 'it has no end, or one too early');

@@ -9,7 +9,8 @@ import { SigningKeyService } from '../libs/auth/src/jwt/signing-key.service.js';
 import { thumbprint } from '../libs/auth/src/jwt/signing-keys.js';
 import { TypeOrmSigningKeyStore } from '../libs/auth/src/storage/typeorm-signing-key.store.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
-import { impatientOptions, passKeyTime, policy, storeOptions } from './support/signing-keys.js';
+import { impatientOptions, passKeyTime, storeOptions } from './support/signing-keys.js';
+import { policy } from './support/stored-keys.js';
 
 const { publishLead, verifyFor } = policy;
 const COOL_DOWN = 5000;
@@ -37,6 +38,8 @@ interface Node {
   outage: Error | null;
   /** what the store's answer waits for on its way to the node */
   underway: () => Promise<unknown>;
+  /** changes are made, and their answers never arrive */
+  losesAnswers: boolean;
 }
 
 /** A node that has not started. */
@@ -62,10 +65,12 @@ async function node({
       await made.underway();
       return answer;
     },
-    change: (candidate, decide) => {
+    change: async (candidate, decide) => {
       asked.change++;
       if (candidate) made.offered.push(candidate.kid);
-      return store.change(candidate, decide);
+      const answer = await store.change(candidate, decide);
+      if (made.losesAnswers) throw new UnavailableError('ERR_STORE_UNAVAILABLE');
+      return answer;
     },
   };
   const ring = new KeyRing();
@@ -93,6 +98,7 @@ async function node({
     offered: [],
     outage: null,
     underway: async () => {},
+    losesAnswers: false,
   };
   return made;
 }
@@ -507,6 +513,124 @@ describe('an emergency revocation', () => {
   });
 });
 
+describe('a revocation that somebody who writes to the database undoes', () => {
+  const undo = (kid: string, state: string) =>
+    database.query(
+      `update signing_key set state = $2, revoked_at = null, verify_until = now() + interval '1 year' where kid = $1`,
+      [kid, state],
+    );
+
+  test.each(['retired', 'pending'])(
+    'stays in force: a key made %s again verifies nothing, and is told once',
+    async (state) => {
+      const one = await started();
+      const stolen = one.ring.active.kid;
+      await one.keys.revoke(stolen);
+      const [{ authenticator }] = (await rows()) as [KeyRow];
+      expect(encryption.verifyRevoked({ kid: stolen, algorithm: 'ES256' }, authenticator)).toBe('sound');
+      const before = kidsOf(one);
+      await undo(stolen, state);
+      for (let poll = 0; poll < 3; poll++) await one.keys.refresh();
+      expect(kidsOf(one)).toEqual(before);
+      expect(one.errors).toEqual([
+        expect.stringMatching(`^A key cannot be used: signing key ${stolen} was revoked`),
+      ]);
+      await pass(publishLead);
+      await one.keys.refresh();
+      expect(one.ring.active.kid).toBe(before[0]);
+    },
+  );
+
+  test('stops a start, until it is revoked again', async () => {
+    const one = await started();
+    const stolen = one.ring.active.kid;
+    await one.keys.revoke(stolen);
+    await undo(stolen, 'retired');
+    const { faults } = await configError((await node()).keys.start());
+    expect(faults).toEqual([expect.stringContaining(`${stolen} was revoked`)]);
+    expect(await one.keys.revoke(stolen)).toBe(true);
+    expect(kidsOf(await started())).toEqual(kidsOf(one));
+  });
+
+  test('is undone by whoever kept a copy of the row from before, and can be made again', async () => {
+    const one = await started();
+    const stolen = one.ring.active.kid;
+    await database.query('create table copy as select * from signing_key');
+    await one.keys.revoke(stolen);
+    const { kid: next } = one.ring.active;
+    await database.query('delete from signing_key where kid = $1', [stolen]);
+    await database.query(`update copy set state = 'retired', private_key = null`);
+    await database.query('insert into signing_key select * from copy');
+    await one.keys.refresh();
+    expect(kidsOf(one)).toEqual([stolen, next]);
+    expect(await one.keys.revoke(stolen)).toBe(true);
+    expect(kidsOf(one)).toEqual([next]);
+  });
+});
+
+describe('a change whose answer was lost', () => {
+  const lost = { code: 'ERR_STORE_UNAVAILABLE' };
+
+  async function rotateInVain(by: Node): Promise<string> {
+    by.losesAnswers = true;
+    await expect(by.keys.rotate()).rejects.toMatchObject(lost);
+    by.losesAnswers = false;
+    return by.offered.at(-1)!;
+  }
+
+  test('never brings its key back, once that has been revoked and its row is gone', async () => {
+    const one = await started();
+    const other = await started();
+    const stolen = await rotateInVain(one);
+    await pass(publishLead);
+    await other.keys.refresh();
+    expect(other.ring.active.kid).toBe(stolen);
+    await other.keys.revoke(stolen);
+    await pass(verifyFor);
+    await other.keys.refresh();
+    expect((await rows()).map(({ kid }) => kid)).toEqual([other.ring.active.kid]);
+
+    const { kid: next } = await one.keys.rotate();
+    await pass(publishLead);
+    await one.keys.refresh();
+    expect(one.ring.active.kid).toBe(next);
+    expect(next).not.toBe(stolen);
+    expect(one.ring.find(stolen)).toBeUndefined();
+  });
+
+  test('leaves a key that this node can revoke and replace, as any other does', async () => {
+    const one = await started();
+    const other = await started();
+    const stolen = await rotateInVain(one);
+    await pass(publishLead);
+    await other.keys.refresh();
+    expect(await one.keys.revoke(stolen)).toBe(true);
+    expect(await states()).toMatchObject({ active: [one.ring.active.kid], revoked: [stolen] });
+    expect(signs(one)).toBe(true);
+    expect(await one.keys.rotate()).toMatchObject({ state: 'pending' });
+  });
+
+  test('was made: the node finds it, and joins it', async () => {
+    const one = await started();
+    const kid = await rotateInVain(one);
+    expect(await one.keys.rotate()).toMatchObject({ kid, state: 'pending' });
+    expect(one.asked.change).toBe(2);
+  });
+});
+
+test('a revocation that finds the next key gone makes another, and signing goes on', async () => {
+  const one = await started();
+  const stolen = one.ring.active.kid;
+  await one.keys.rotate();
+  one.underway = async () => {
+    one.underway = async () => {};
+    await database.query(`delete from signing_key where state = 'pending'`);
+  };
+  expect(await one.keys.revoke(stolen)).toBe(true);
+  expect(await states()).toEqual({ active: [one.ring.active.kid], revoked: [stolen] });
+  expect(signs(one)).toBe(true);
+});
+
 describe('what a node knows', () => {
   test('costs one reading and raises no version while nothing is due', async () => {
     const one = await started();
@@ -550,6 +674,23 @@ describe('what a node knows', () => {
     one.outage = null;
     await one.keys.refresh();
   });
+
+  test('is read once for all who ask together, and who does not wait for a reading that fails loses nothing', async () => {
+    const one = await started();
+    const before = one.asked.load;
+    const unhandled: unknown[] = [];
+    const onUnhandled = (reason: unknown) => void unhandled.push(reason);
+    process.on('unhandledRejection', onUnhandled);
+    one.outage = new UnavailableError('ERR_STORE_UNAVAILABLE');
+    for (let caller = 0; caller < 5; caller++) void one.keys.refresh();
+    void one.keys.seek();
+    await one.keys.list().catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', onUnhandled);
+    expect(unhandled).toEqual([]);
+    // The refreshing, the seeking, and the listing.
+    expect(one.asked.load).toBe(before + 3);
+  });
 });
 
 describe('a kid the ring does not know', () => {
@@ -578,11 +719,34 @@ describe('a kid the ring does not know', () => {
     const one = await started();
     const before = one.asked.load;
     one.outage = new UnavailableError('ERR_STORE_UNAVAILABLE');
+    const refusal = { code: 'ERR_VERIFICATION_KEYS_UNAVAILABLE', cause: one.outage };
     const asked = Array.from({ length: 10 }, () => one.keys.seek());
-    for (const seeking of asked) await expect(seeking).rejects.toBe(one.outage);
+    for (const seeking of asked) {
+      await expect(seeking).rejects.toBeInstanceOf(UnavailableError);
+      await expect(seeking).rejects.toMatchObject(refusal);
+    }
     one.time.monotonic += COOL_DOWN - 1;
-    await expect(one.keys.seek()).rejects.toBe(one.outage);
+    await expect(one.keys.seek()).rejects.toMatchObject(refusal);
     expect(one.asked.load).toBe(before + 1);
+  });
+
+  test('puts one line into the log for an outage, and one for its end, however many ask', async () => {
+    const one = await started();
+    const told = 'Signing keys cannot be read: no route to the database';
+    for (let outages = 1; outages <= 2; outages++) {
+      one.outage = new UnavailableError('ERR_STORE_UNAVAILABLE', {
+        cause: new Error('no route to the database'),
+      });
+      for (let stranger = 0; stranger < 200; stranger++) {
+        one.time.monotonic += COOL_DOWN / 10;
+        await one.keys.seek().catch(() => {});
+      }
+      expect(one.errors).toEqual(Array(outages).fill(told));
+      one.outage = null;
+      await one.keys.refresh();
+      await one.keys.refresh();
+      expect(one.logs).toEqual(Array(outages).fill('Signing keys are read again'));
+    }
   });
 });
 
@@ -741,6 +905,21 @@ describe('a row that no node wrote', () => {
     expect(one.errors).toEqual([expect.stringContaining('"a\\nSigning keys are well"')]);
   });
 
+  test('is told again when it went and came back', async () => {
+    const one = await started();
+    const publicKey = theirs();
+    for (let visit = 1; visit <= 2; visit++) {
+      const kid = await insert('retired', publicKey);
+      for (const read of ['refresh', 'seek', 'list'] as const) {
+        one.time.monotonic += COOL_DOWN;
+        await one.keys[read]();
+      }
+      expect(one.errors).toEqual(Array(visit).fill(expect.stringContaining(kid)));
+      await database.query('delete from signing_key where kid = $1', [kid]);
+      await one.keys.refresh();
+    }
+  });
+
   describe('and says it is next', () => {
     test('never signs, and is gone at the next poll', async () => {
       const one = await started();
@@ -887,7 +1066,7 @@ describe('an active key that somebody changed, met while running', () => {
   });
 });
 
-test('a change that is due and cannot be made is told once, is no failure of the reading, and is made later', async () => {
+test('a change that is due and cannot be made is told once, is no failure of the reading, and is made later, with a key of its own', async () => {
   const one = await started(impatientOptions);
   one.offered.length = 0;
   const { kid } = one.ring.active;
@@ -899,12 +1078,12 @@ test('a change that is due and cannot be made is told once, is no failure of the
   await one.keys.refresh();
   expect(one.errors).toEqual([expect.stringMatching(/^Signing keys cannot be changed: .*lock timeout/)]);
   expect(one.ring.active.kid).toBe(kid);
-  expect(new Set(one.offered).size).toBe(1);
+  expect(new Set(one.offered).size).toBe(2);
   await holder.rollbackTransaction();
   await holder.release();
   await one.keys.refresh();
   expect(one.logs).toEqual(['Signing keys are kept up to date again']);
-  expect(await states()).toEqual({ active: [kid], pending: [one.offered[0]] });
+  expect(await states()).toEqual({ active: [kid], pending: [one.offered[2]] });
 });
 
 describe('the service for operators', () => {
@@ -919,6 +1098,7 @@ describe('the service for operators', () => {
       kid,
       algorithm: 'ES256',
       state: 'pending',
+      standing: 'sound',
       publishedAt: expect.any(Date),
       activatedAt: null,
       retiredAt: null,
@@ -927,6 +1107,28 @@ describe('the service for operators', () => {
     });
     expect(await service.revoke(listed[0]!.kid)).toBe(true);
     expect((await service.list())[0]).toMatchObject({ state: 'revoked', revokedAt: expect.any(Date) });
+  });
+
+  test('says what this node makes of each row', async () => {
+    const one = await started();
+    const service = new SigningKeyService(one.keys);
+    const revoked = one.ring.active.kid;
+    await service.revoke(revoked);
+    await replaceKey(one);
+    const [retired, active] = [kidsOf(one)[0]!, one.ring.active.kid];
+    const forged = await insert('retired', theirs());
+    const unknown = await insert('pending', theirs(), { authenticator: unknownMac(99) });
+    const standings = async () =>
+      Object.fromEntries((await service.list()).map(({ kid, standing }) => [kid, standing]));
+    expect(await standings()).toEqual({
+      [revoked]: 'sound',
+      [retired]: 'sound',
+      [active]: 'sound',
+      [forged]: 'unsound',
+      [unknown]: 'foreign',
+    });
+    await database.query(`update signing_key set state = 'revoked' where kid = $1`, [retired]);
+    expect(await standings()).toMatchObject({ [retired]: 'unsound' });
   });
 
   test('has nothing to manage when the application gives its keys itself', async () => {

@@ -33,6 +33,7 @@ import {
   type TokenPair,
 } from 'nestjs-token-family';
 import { firstValueFrom, type Observable } from 'rxjs';
+import { InvalidCredentialsError } from '../libs/auth/src/core/errors.js';
 import { readRpcCredentials } from '../libs/auth/src/access/rpc-credentials.js';
 import { KeptLog } from './support/kept-log.js';
 import { options } from './support/node.js';
@@ -353,5 +354,31 @@ describe('where the credentials of a message are looked for', () => {
     ['no payload', null, {}, null],
   ])('%s', (_, data, context, credentials) => {
     expect(readRpcCredentials(data, context)).toBe(credentials);
+  });
+
+  const grpcMetadata = (...values: string[]) => {
+    const metadata = new Metadata();
+    for (const value of values) metadata.add('authorization', value);
+    return metadata;
+  };
+  /** As the package nats has them: `get` answers the first. */
+  const natsHeaders = (...values: string[]) => ({
+    getHeaders: () => ({ get: () => values[0] ?? '', values: () => values }),
+  });
+
+  test.each<[string, unknown, unknown]>([
+    ['in the metadata of gRPC', {}, grpcMetadata('Bearer a', 'bearer b')],
+    ['in the metadata of gRPC and the payload', { access_token: 'b' }, grpcMetadata('Bearer a')],
+    ['in the headers of NATS', {}, natsHeaders('Bearer a', 'Bearer a')],
+    ['in the headers of NATS and the payload', { access_token: 'a' }, natsHeaders('Bearer a')],
+  ])('a token sent twice is refused: %s', (_, data, context) => {
+    const read = () => readRpcCredentials(data, context);
+    expect(read).toThrow(InvalidCredentialsError);
+    expect(read).toThrow(expect.objectContaining({ code: 'ERR_TOKEN_SENT_TWICE' }));
+  });
+
+  test('a token beside other credentials is sent once', () => {
+    expect(readRpcCredentials({}, grpcMetadata('Basic a', 'Bearer b'))).toBe('Bearer b');
+    expect(readRpcCredentials({ access_token: 'b' }, natsHeaders('Basic a'))).toBe('Bearer b');
   });
 });

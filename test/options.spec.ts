@@ -79,6 +79,8 @@ describe('defaults', () => {
     ['accessToken.jitter', 0],
     ['accessToken.jitter', 0.5],
     ['accessToken.claimsTimeout', 0.5],
+    ['accessToken.cacheSize', 0],
+    ['accessToken.cacheSize', 1_000_000],
     ['refreshToken.lifetime', '90d', 90 * 86_400],
     ['refreshToken.idleLifetime', '1h', 3600],
     ['refreshToken.idleLifetime', '30d', 30 * 86_400],

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
-import { InvalidGrantError, UnavailableError } from 'nestjs-token-family';
+import { InvalidGrantError, UnavailableError } from '../libs/auth/src/core/errors.js';
 import { RefreshTokenCodec, type RefreshTokenParts } from '../libs/auth/src/core/refresh-token.js';
 import { next, read, sha256, write } from './support/written-format.js';
 
@@ -9,8 +9,12 @@ const LOGIN = Date.UTC(2026, 0, 1);
 
 const oldKey = { id: 1, secret: randomBytes(32) };
 const newKey = { id: 2, secret: 'a text of 32 bytes or more, like a passphrase' };
-const codec = new RefreshTokenCodec([oldKey, newKey]);
-const afterChange = new RefreshTokenCodec([newKey, oldKey]);
+let codec: RefreshTokenCodec;
+let afterChange: RefreshTokenCodec;
+beforeAll(() => {
+  codec = new RefreshTokenCodec([oldKey, newKey]);
+  afterChange = new RefreshTokenCodec([newKey, oldKey]);
+});
 
 function refusal(work: () => unknown): unknown {
   try {
@@ -43,6 +47,19 @@ describe('the text form', () => {
     const first = codec.first(LOGIN);
     expect(codec.decode(first.text)).toEqual(first);
     expect(first).toMatchObject({ keyId: oldKey.id, generation: 0 });
+  });
+
+  test('each of the 256 bits of root and step is random', () => {
+    const secrets = Array.from({ length: 512 }, () => {
+      const { root, step } = read(codec.first(LOGIN).text);
+      return Buffer.concat([root, step]);
+    });
+    for (let bit = 0; bit < 256; bit++) {
+      const set = secrets.filter((secret) => secret[bit >> 3]! & (1 << (bit & 7))).length;
+      // Six standard deviations around the half.
+      expect(Math.abs(set - 256)).toBeLessThan(68);
+    }
+    expect(new Set(secrets.map(String)).size).toBe(512);
   });
 
   test('what the database is to keep are SHA-256 hashes of root and step', () => {
@@ -108,7 +125,9 @@ describe('the successor', () => {
   });
 
   test('under a key id this node does not know is unavailable', () => {
-    expect(refusal(() => codec.successor(codec.first(LOGIN), 9))).toBeInstanceOf(UnavailableError);
+    const error = refusal(() => codec.successor(codec.first(LOGIN), 9));
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(error).toMatchObject({ code: 'ERR_REFRESH_TOKEN_KEY_UNKNOWN' });
   });
 
   test('any chain decodes at every link, and equals the written format', () => {
@@ -149,30 +168,35 @@ describe('what is no token of ours', () => {
     expect(accepted).toEqual([]);
   });
 
-  const sample = (() => {
-    let text = '';
-    while (!/-.*_|_.*-/.test(text.slice(4))) text = codec.first(LOGIN).text;
-    return text;
-  })();
-  test.each([
-    ['nothing', ''],
-    ['one character less', sample.slice(0, -1)],
-    ['one character more', `${sample}A`],
-    ['four characters more, a whole block', `${sample}AAAA`],
-    ['padding', `${sample}=`],
-    ['padding in place of the end', `${sample.slice(0, -1)}=`],
-    ['the alphabet of standard base64', sample.replaceAll('-', '+').replaceAll('_', '/')],
-    ['another version', sample.replace('rt1_', 'rt2_')],
-    ['a prefix in capitals', sample.replace('rt1_', 'RT1_')],
-    ['no prefix', sample.slice(4)],
-    ['a space before', ` ${sample}`],
-    ['a space after', `${sample} `],
-    ['a line feed after', `${sample}\n`],
-    ['a space in place of a character', `${sample.slice(0, 50)} ${sample.slice(51)}`],
-    ['U+0000 in place of a character', `${sample.slice(0, 50)}\0${sample.slice(51)}`],
-    ['a letter that only looks like one of ours', `${sample.slice(0, 50)}А${sample.slice(51)}`],
-  ])('%s is malformed', (_, text) => {
-    const error = refusal(() => codec.decode(text));
+  /** A good token with both characters in which base64url differs from base64. */
+  function sample(): string {
+    const texts = Array.from({ length: 100 }, () => codec.first(LOGIN).text);
+    return texts.find((text) => /-.*_|_.*-/.test(text.slice(4)))!;
+  }
+  test.each<[title: string, spoil: (text: string) => unknown]>([
+    ['nothing', () => ''],
+    ['one character less', (text) => text.slice(0, -1)],
+    ['one character more', (text) => `${text}A`],
+    ['four characters more, a whole block', (text) => `${text}AAAA`],
+    ['padding', (text) => `${text}=`],
+    ['padding in place of the end', (text) => `${text.slice(0, -1)}=`],
+    ['the alphabet of standard base64', (text) => text.replaceAll('-', '+').replaceAll('_', '/')],
+    ['another version', (text) => text.replace('rt1_', 'rt2_')],
+    ['a prefix in capitals', (text) => text.replace('rt1_', 'RT1_')],
+    ['no prefix', (text) => text.slice(4)],
+    ['something before', (text) => `x${text}`],
+    ['another token before', (text) => text + text],
+    ['a space before', (text) => ` ${text}`],
+    ['a space after', (text) => `${text} `],
+    ['a line feed after', (text) => `${text}\n`],
+    ['a space in place of a character', (text) => `${text.slice(0, 50)} ${text.slice(51)}`],
+    ['U+0000 in place of a character', (text) => `${text.slice(0, 50)}\0${text.slice(51)}`],
+    ['a letter that only looks like one of ours', (text) => `${text.slice(0, 50)}А${text.slice(51)}`],
+    ['a token in a list', (text) => [text]],
+    ['an object that reads as a token', (text) => ({ toString: () => text })],
+    ['no text at all', () => undefined],
+  ])('%s is malformed', (_, spoil) => {
+    const error = refusal(() => codec.decode(spoil(sample()) as string));
     expect(error).toBeInstanceOf(InvalidGrantError);
     expect(error).toMatchObject({ code: 'ERR_REFRESH_TOKEN_MALFORMED' });
   });
@@ -202,10 +226,13 @@ describe('what is no token of ours', () => {
 });
 
 describe('key ids', () => {
-  const node = new RefreshTokenCodec([
-    { id: 7, secret: randomBytes(32) },
-    { id: 5, secret: randomBytes(32) },
-  ]);
+  let node: RefreshTokenCodec;
+  beforeAll(() => {
+    node = new RefreshTokenCodec([
+      { id: 7, secret: randomBytes(32) },
+      { id: 5, secret: randomBytes(32) },
+    ]);
+  });
 
   test.each([
     ['retired', 4],

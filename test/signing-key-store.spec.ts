@@ -1,24 +1,26 @@
 import { DataSource, type QueryRunner } from 'typeorm';
 import { tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
 import { UnavailableError } from '../libs/auth/src/core/errors.js';
-import type { KeyStep } from '../libs/auth/src/core/key-schedule.js';
+import type { KeyStep, NewSigningKey } from '../libs/auth/src/core/key-schedule.js';
 import type { SigningKeyStore } from '../libs/auth/src/core/ports.js';
 import { TypeOrmSigningKeyStore } from '../libs/auth/src/storage/typeorm-signing-key.store.js';
 import { createDatabase, dataSourceOptions, type TestDatabase } from './support/database.js';
-import {
-  candidateKey,
-  impatientOptions,
-  keyWorlds,
-  storeOptions,
-  type KeyWorld,
-} from './support/signing-keys.js';
+import { impatientOptions, keyWorlds, storeOptions, type KeyWorld } from './support/signing-keys.js';
+import { candidateKey } from './support/stored-keys.js';
 
 const VERIFY_FOR = 5000;
 const HOUR = 3_600_000;
 
 const publish = (state: 'pending' | 'active'): KeyStep[] => [{ kind: 'publish', state }];
 const step = (kind: 'activate' | 'delete', kid: string): KeyStep => ({ kind, kid });
-const end = (kind: 'retire' | 'revoke', kid: string): KeyStep => ({ kind, kid, verifyFor: VERIFY_FOR });
+const retire = (kid: string): KeyStep => ({ kind: 'retire', kid, verifyFor: VERIFY_FOR });
+const REVOKED = Buffer.from('says that the key is revoked');
+const revoke = (kid: string): KeyStep => ({
+  kind: 'revoke',
+  kid,
+  verifyFor: VERIFY_FOR,
+  authenticator: REVOKED,
+});
 
 /** Adds a key, and answers it. */
 async function add(store: SigningKeyStore, state: 'pending' | 'active', changes = {}) {
@@ -86,7 +88,7 @@ describe.each(keyWorlds)('signing keys in %s', (_, create) => {
   test('a key that is replaced verifies for its time, and its private part is destroyed', async () => {
     const old = await add(store, 'active');
     const next = await add(store, 'pending');
-    await store.change(null, () => [end('retire', old.kid), step('activate', next.kid)]);
+    await store.change(null, () => [retire(old.kid), step('activate', next.kid)]);
     const retired = (await stored(store, old))!;
     const { publicKey, authenticator } = old;
     expect(retired).toMatchObject({ state: 'retired', privateKey: null, publicKey, authenticator });
@@ -94,20 +96,25 @@ describe.each(keyWorlds)('signing keys in %s', (_, create) => {
     expect(await stored(store, next)).toMatchObject({ state: 'active', privateKey: next.privateKey });
   });
 
-  test('a revoked key keeps its row, and its private part is destroyed', async () => {
+  test('a revoked key keeps its row; its private part is destroyed, and its authenticator replaced', async () => {
     const key = await add(store, 'active');
-    await store.change(null, () => [end('revoke', key.kid)]);
+    await store.change(null, () => [revoke(key.kid)]);
     const revoked = (await stored(store, key))!;
     expect(revoked).toMatchObject({ state: 'revoked', privateKey: null, retiredAt: null });
+    expect(revoked.authenticator).toEqual(REVOKED);
     expect(revoked.verifyUntil! - revoked.revokedAt!).toBeCloseTo(VERIFY_FOR, -1);
   });
 
   test('a retired key that is revoked goes when it would have gone', async () => {
     const key = await add(store, 'active');
-    await store.change(null, () => [end('retire', key.kid)]);
+    await store.change(null, () => [retire(key.kid)]);
     const { verifyUntil } = (await stored(store, key))!;
-    await store.change(null, () => [end('revoke', key.kid)]);
-    expect(await stored(store, key)).toMatchObject({ state: 'revoked', verifyUntil });
+    await store.change(null, () => [revoke(key.kid)]);
+    expect(await stored(store, key)).toMatchObject({
+      state: 'revoked',
+      verifyUntil,
+      authenticator: REVOKED,
+    });
   });
 
   test('a deleted key is gone', async () => {
@@ -116,17 +123,16 @@ describe.each(keyWorlds)('signing keys in %s', (_, create) => {
     expect((await store.load()).keys).toEqual([]);
   });
 
-  test('to publish without a candidate does nothing, and the steps beside it are made', async () => {
-    const key = await add(store, 'active');
-    const { keys } = await store.change(null, () => [end('revoke', key.kid), ...publish('active')]);
-    expect(keys).toMatchObject([{ kid: key.kid, state: 'revoked' }]);
-  });
-
-  test('to publish what is there already does nothing', async () => {
+  test.each<[rule: string, candidate: (key: NewSigningKey) => NewSigningKey | null]>([
+    ['without a candidate', () => null],
+    ['a key of a kid that is there', ({ kid }) => candidateKey({ kid })],
+  ])('to publish %s fails, and the steps beside it are not made', async (_rule, candidateFor) => {
     const key = await add(store, 'active');
     const before = await store.load();
-    const again = await store.change({ ...key, algorithm: 'RS256' }, () => publish('pending'));
-    expect(again.keys).toEqual(before.keys);
+    const steps = [revoke(key.kid), ...publish('active')];
+    const change = store.change(candidateFor(key), () => steps);
+    await expect(change).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+    expect((await store.load()).keys).toEqual(before.keys);
   });
 });
 
@@ -152,7 +158,7 @@ describe('on PostgreSQL', () => {
       Array.from({ length: 30 }, (_, at) =>
         stores[at % 3]!.change(candidateKey(), (keys) => {
           const active = keys.find(({ state }) => state === 'active');
-          return [...(active ? [end('retire', active.kid)] : []), ...publish('active')];
+          return [...(active ? [retire(active.kid)] : []), ...publish('active')];
         }),
       ),
     );
@@ -188,7 +194,7 @@ describe('on PostgreSQL', () => {
   test('a change that fails half-way has changed nothing', async () => {
     const old = await add(store, 'active');
     await add(store, 'pending');
-    const steps: KeyStep[] = [end('retire', old.kid), ...publish('pending')];
+    const steps: KeyStep[] = [retire(old.kid), ...publish('pending')];
     await expect(store.change(candidateKey(), () => steps)).rejects.toBeInstanceOf(UnavailableError);
     expect(await stored(store, old)).toMatchObject({ state: 'active', privateKey: old.privateKey });
   });

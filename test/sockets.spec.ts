@@ -1,4 +1,13 @@
-import { AccessTokenVerifier, type TokenFamilyOptions, type TokenPair } from 'nestjs-token-family';
+import { generateKeyPairSync } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import {
+  AccessTokenVerifier,
+  UnavailableError,
+  type AuthErrorCode,
+  type TokenFamilyOptions,
+  type TokenPair,
+} from 'nestjs-token-family';
+import { WebSocket } from 'ws';
 import { KeyRing } from '../libs/auth/src/jwt/key-ring.js';
 import { createDatabase } from './support/database.js';
 import { connect, type Handshake, type SocketClient } from './support/socket-client.js';
@@ -37,6 +46,18 @@ async function startNode(settings: SocketNodeSettings): Promise<SocketNode> {
   endings.push(() => node.close());
   return node;
 }
+
+/** A client of ws that takes no notice of a close frame. */
+async function openDeaf(node: SocketNode, accessToken: string): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${node.port}`, ['bearer', accessToken]);
+  await EventEmitter.once(socket, 'open');
+  endings.push(async () => socket.terminate());
+  (Reflect.get(socket, '_receiver') as EventEmitter).removeAllListeners('conclude');
+  return socket;
+}
+
+const publicKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
+const anotherKey = { kid: 'another', algorithm: 'ES256', publicKey } as const;
 
 /** For what a server hears of later than its client. */
 async function until(holds: () => boolean): Promise<void> {
@@ -270,18 +291,140 @@ describe.each(['ws', 'socket.io'] as const)('on %s', (adapter) => {
     expect(await answer(other, 'whoami', 'you')).toBe('alice');
   });
 
-  test('a key that is gone disconnects the sockets whose tokens it signed, and a new one none', async () => {
-    const ring = node.get(KeyRing);
-    const { keys, active } = ring;
-    const client = await open(bearer(pair));
-    await answer(client, 'whoami', 'you');
-    ring.replace(keys, active);
-    node.clock.moved = LIFETIME - 20_000;
-    await client.next('token_expiring');
-    ring.replace([]);
-    expect(await client.next('exception')).toEqual(INVALID);
-    await client.closed;
-    ring.replace(keys, active);
+  describe('what an application throws meanwhile keeps no other socket open:', () => {
+    let clients: SocketClient[];
+    let listening: EventEmitter[];
+    beforeEach(async () => {
+      const accept = jest.spyOn(node.sockets, 'accept');
+      clients = await Promise.all([1, 2, 3].map(() => open(bearer(pair))));
+      for (const client of clients) await answer(client, 'whoami', 'you');
+      listening = accept.mock.calls.map(([socket]) => socket as EventEmitter);
+    });
+    afterEach(async () => {
+      for (const client of clients) expect(await client.closed).toBe(refused('invalid_token'));
+      expect(node.sockets.size).toBe(0);
+      expect(node.log.lines.splice(0).filter((line) => line.startsWith('error'))).toEqual([
+        expect.stringMatching(/The application threw while 3 sockets .*of the application/),
+      ]);
+    });
+
+    const failing = () => {
+      throw new Error('of the application');
+    };
+
+    test.each<[string, () => void | Promise<void>]>([
+      ['revocation', () => node.tokens.revoke(pair.sid).then(() => {})],
+      ['expiry', () => void (node.clock.moved = LIFETIME + TOLERANCE)],
+    ])('by its own way to tell, at %s', async (_, end) => {
+      jest.spyOn(node.sockets as unknown as { tell(): void }, 'tell').mockImplementation(failing);
+      await end();
+    });
+
+    if (adapter === 'ws') return;
+
+    test.each<[string, string, () => void | Promise<void>]>([
+      ['disconnect', 'revocation', () => node.tokens.revoke(pair.sid).then(() => {})],
+      ['disconnect', 'expiry', () => void (node.clock.moved = LIFETIME + TOLERANCE)],
+      ['disconnecting', 'revocation', () => node.tokens.revoke(pair.sid).then(() => {})],
+    ])('by a listener to %s, at %s', async (event, _, end) => {
+      for (const socket of listening) socket.once(event, failing);
+      await end();
+      await Promise.all(clients.map(({ closed }) => closed));
+    });
+
+    test('nor its own', async () => {
+      const connections = listening.map((socket) => Reflect.get(socket, 'conn') as { readyState: string });
+      for (const socket of listening) socket.once('disconnecting', failing);
+      await node.tokens.revoke(pair.sid);
+      for (const { readyState } of connections) expect(readyState).not.toBe('open');
+    });
+  });
+
+  describe('when keys change,', () => {
+    let client: SocketClient;
+    let ring: KeyRing;
+    let put: () => void;
+    beforeEach(async () => {
+      ring = node.get(KeyRing);
+      const { keys, active } = ring;
+      put = () => ring.replace(keys, active);
+      client = await open(bearer(pair));
+      await answer(client, 'whoami', 'you');
+    });
+    afterEach(() => put());
+
+    test('a new one disconnects nobody', async () => {
+      ring.replace([...ring.keys, anotherKey], ring.active);
+      node.clock.moved = LIFETIME - 20_000;
+      await client.next('token_expiring');
+    });
+
+    test.each<[string, () => void]>([
+      ['that is gone', () => ring.replace([anotherKey])],
+      ['that is another under the same name', () => ring.replace([{ ...anotherKey, kid: ring.active.kid }])],
+      [
+        'that serves another algorithm',
+        () => ring.replace(ring.keys.map((key) => ({ ...key, algorithm: 'RS256' }))),
+      ],
+    ])('one %s disconnects the sockets whose tokens it signed', async (_, change) => {
+      change();
+      expect(await client.next('exception')).toEqual(INVALID);
+      expect(await client.closed).toBe(refused('invalid_token'));
+    });
+
+    test('a socket may come back when none at all is known', async () => {
+      ring.replace([]);
+      expect(await client.next('exception')).toEqual(UNAVAILABLE);
+      expect(await client.closed).toBe(mayRetry);
+    });
+
+    test('a token that is not good yet, by a clock put back, speaks for no other of its key', async () => {
+      client.close();
+      await until(() => node.sockets.size === 0);
+      node.clock.moved = LIFETIME + 60_000;
+      const early = await open(bearer(await node.tokens.issue('early')));
+      await answer(early, 'whoami', 'you');
+      node.clock.moved = 0;
+      const other = await open(bearer(pair));
+      await answer(other, 'whoami', 'you');
+      put();
+      node.clock.moved = LIFETIME - 20_000;
+      await other.next('token_expiring');
+      expect(node.sockets.size).toBe(2);
+    });
+  });
+
+  describe('an outage met by message after message', () => {
+    async function meet(code: AuthErrorCode): Promise<() => Promise<string[]>> {
+      const client = await open(bearer(pair));
+      await until(() => node.sockets.size === 1);
+      jest.spyOn(node.get(AccessTokenVerifier), 'verifyNow').mockImplementation(() => {
+        throw new UnavailableError(code, { cause: new Error('no route') });
+      });
+      return async () => {
+        for (let message = 0; message < 3; message++) {
+          expect(await answer(client, 'whoami', 'exception')).toEqual(UNAVAILABLE);
+        }
+        return node.log.lines.splice(0).filter((line) => line.includes(code));
+      };
+    }
+
+    test('is an error in the log, once a minute', async () => {
+      const again = await meet('ERR_STORE_UNAVAILABLE');
+      expect((await again()).map((line) => line.split(' ')[0])).toEqual(['error', 'debug', 'debug']);
+      node.clock.moved = 59_000;
+      expect((await again()).map((line) => line.split(' ')[0])).toEqual(['debug', 'debug', 'debug']);
+      node.clock.moved = 61_000;
+      expect((await again()).map((line) => line.split(' ')[0])).toEqual(['error', 'debug', 'debug']);
+    });
+
+    test.each<[AuthErrorCode]>([['ERR_VERIFICATION_KEYS_UNAVAILABLE'], ['ERR_REFRESH_TOKEN_KEY_UNKNOWN']])(
+      'is none where a stranger can cause it: %s',
+      async (code) => {
+        const again = await meet(code);
+        expect((await again()).map((line) => line.split(' ')[0])).toEqual(['debug', 'debug', 'debug']);
+      },
+    );
   });
 
   describe('while the key of a token is waited for', () => {
@@ -333,9 +476,9 @@ describe.each(['ws', 'socket.io'] as const)('on %s', (adapter) => {
       await answer(client, 'whoami', 'you');
       finish(new Error('no route to the keys'));
       expect(await client.next('exception')).toEqual(UNAVAILABLE);
-      await client.closed;
-      expect(node.log.lines.splice(0).filter((line) => line.startsWith('error'))).toEqual([
-        expect.stringContaining('no route to the keys'),
+      expect(await client.closed).toBe(mayRetry);
+      expect(node.log.lines.filter((line) => line.includes('no route to the keys'))).toEqual([
+        expect.stringMatching(/^debug .*ERR_VERIFICATION_KEYS_UNAVAILABLE/),
       ]);
     });
   });
@@ -396,6 +539,42 @@ describe.each(['ws', 'socket.io'] as const)('on %s', (adapter) => {
     expect(await client.next('exception')).toEqual(INVALID);
     expect(await client.closed).toBe(refused('invalid_token'));
     expect(performance.now() - revokedAt).toBeLessThan(1200);
+  });
+});
+
+describe('a client that goes on sending after goodbye', () => {
+  const send = (socket: WebSocket, event: string) => socket.send(JSON.stringify({ event }));
+
+  test.each<[string, (node: SocketNode, pair: TokenPair) => unknown]>([
+    ['a revocation', (node, { sid }) => node.tokens.revoke(sid)],
+    ['expiry', (node) => (node.clock.moved = LIFETIME + TOLERANCE)],
+    ['its key is gone', (node) => node.get(KeyRing).replace([anotherKey])],
+  ])('is nobody in a public handler: after %s', async (_, end) => {
+    const node = await startNode({ adapter: 'ws', changes });
+    const pair = await node.tokens.issue('alice');
+    const socket = await openDeaf(node, pair.accessToken);
+    for (const event of ['note', 'peek']) send(socket, event);
+    await until(() => node.seen.length === 2);
+    expect(node.seen).toEqual(['noted', 'alice']);
+    await end(node, pair);
+    await until(() => node.sockets.size === 0);
+    for (const event of ['peek', 'note', 'peek']) send(socket, event);
+    await until(() => node.seen.length === 4);
+    expect(node.seen.slice(2)).toEqual(['stranger', 'stranger']);
+  });
+
+  test('is nobody either when what it was told has passed', async () => {
+    const node = await startNode({ adapter: 'ws', changes });
+    const { accessToken } = await node.tokens.issue('alice');
+    const socket = await openDeaf(node, accessToken);
+    send(socket, 'note');
+    await until(() => node.seen.length === 1);
+    node.clock.moved = 3_700_000;
+    await until(() => node.sockets.size === 0);
+    node.clock.moved = 0;
+    for (const event of ['note', 'peek']) send(socket, event);
+    await until(() => node.seen.length > 1);
+    expect(node.seen).toEqual(['noted', 'stranger']);
   });
 });
 

@@ -183,7 +183,7 @@ describe('a subclass sees every step', () => {
   test.each<[path: string, isAuthenticated: boolean, status: number, taken: string[]]>([
     ['me', true, 200, [...admitted, 'checkRevocation', 'checkScope']],
     ['orders', true, 200, [...admitted, 'checkRevocation', 'checkScope', 'checkFreshness']],
-    ['strict', true, 200, [...admitted, 'checkScope', 'checkSession']],
+    ['strict', true, 200, [...admitted, 'checkRevocation', 'checkScope', 'checkSession']],
     ['me', false, 401, [...found, 'admitAnonymous']],
     ['greet', false, 200, [...found, 'admitAnonymous']],
     ['ping', true, 200, ['getRequirements']],

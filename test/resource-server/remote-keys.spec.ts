@@ -9,7 +9,7 @@ import { me } from '../support/http.js';
 import { issuerKey, startIssuer, type FakeIssuer, type IssuerKey } from './issuer.js';
 import { startResourceServer } from './node.js';
 
-const POLICY = { refreshInterval: 300, coolDown: 30, maxStaleness: 3600, timeout: 0.3 };
+const POLICY = { refreshInterval: 300, coolDown: 30, maxStaleness: 3600, timeout: 5 };
 
 let issuer: FakeIssuer;
 let key: IssuerKey;
@@ -27,12 +27,18 @@ beforeEach(async () => {
   token = await issuer.token(key);
   clock = { wall: Date.now(), mono: 0, now: () => Date.now(), monotonic: () => clock.mono };
   logged = [];
+  open(POLICY.timeout);
+});
+
+/** @param timeout seconds for one fetch */
+function open(timeout: number): void {
   ring = new KeyRing();
   const logger = { log: (text: string) => logged.push(text), error: (text: string) => logged.push(text) };
-  remote = new RemoteKeys(issuer.jwksUri, ring, POLICY, clock, logger);
+  remote = new RemoteKeys(issuer.jwksUri, ring, { ...POLICY, timeout }, clock, logger);
   const policy = { issuer: issuer.issuer, audience: ['api'], maxLifetime: 3600, clockTolerance: 5 };
   verifier = new AccessTokenVerifier([{ ring, source: remote, policy }], clock);
-});
+}
+
 afterEach(async () => {
   remote.stop();
   await issuer.close();
@@ -102,11 +108,21 @@ const misbehaviours: [string, (response: ServerResponse) => void][] = [
   ['no JSON', (response) => response.end('<html>')],
   ['JSON of another kind', (response) => response.end('{"keys":{}}')],
   ['10 MB', (response) => response.end(`{"keys":[],"filler":"${'x'.repeat(10_000_000)}"}`)],
-  ['nothing, for ever', () => {}],
-  ['half an answer, for ever', (response) => response.writeHead(200).write('{"keys":[')],
   ['a set with a key that is no object', (response) => response.end('{"keys":[null]}')],
   ['a reset', (response) => response.destroy()],
 ];
+
+const endless: [string, (response: ServerResponse) => void][] = [
+  ['nothing, for ever', () => {}],
+  ['half an answer, for ever', (response) => response.writeHead(200).write('{"keys":[')],
+];
+
+test.each(endless)('%s is waited for no longer than the timeout', async (_, answer) => {
+  open(0.2);
+  issuer.answer = answer;
+  await expect(remote.refresh()).rejects.toThrow(UnavailableError);
+  expect(logged).toEqual([expect.stringMatching(/timed out/i)]);
+});
 
 test.each(misbehaviours)('%s in place of keys leaves the last good ones in force', async (_, answer) => {
   await remote.start();

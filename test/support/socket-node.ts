@@ -54,6 +54,8 @@ class Gateway implements OnGatewayConnection {
   @WebSocketServer()
   readonly server!: { clients?: Set<object>; sockets?: { sockets: Map<string, object> } };
 
+  readonly seen: string[] = [];
+
   constructor(readonly sockets: SocketSessions) {}
 
   async handleConnection(client: Client, request?: IncomingMessage): Promise<void> {
@@ -82,6 +84,18 @@ class Gateway implements OnGatewayConnection {
   @Public()
   ping(): object {
     return { event: 'pong', data: 'pong' };
+  }
+
+  /** A client that has been told goodbye gets no answer, so the server says what it has seen. */
+  @SubscribeMessage('peek')
+  @Public()
+  peek(@CurrentUser() user?: AccessTokenClaims): void {
+    this.seen.push(user?.sub ?? 'stranger');
+  }
+
+  @SubscribeMessage('note')
+  note(): void {
+    this.seen.push('noted');
   }
 
   @SubscribeMessage('renew')
@@ -118,6 +132,8 @@ export interface SocketNode {
   readonly sockets: SocketSessions;
   readonly clock: MovingClock;
   readonly log: KeptLog;
+  /** what the handlers `peek` and `note` were called with */
+  readonly seen: string[];
   /** how many connections the server has */
   open(): number;
   get<T>(token: abstract new (...args: never[]) => T): T;
@@ -160,6 +176,7 @@ export async function startSocketNode(settings: SocketNodeSettings): Promise<Soc
     sockets: app.get(SocketSessions),
     clock,
     log,
+    seen: app.get(gateway).seen,
     open: () => {
       const { clients, sockets } = app.get(gateway).server;
       return clients?.size ?? sockets!.sockets.size;

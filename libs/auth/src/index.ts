@@ -34,7 +34,7 @@ export {
 export type { AuthErrorCode, WireError } from './core/errors.js';
 export type { TokenEvent, TokenEventType } from './core/events.js';
 export type { Claims, Device, RevocationReason } from './core/family.js';
-export type { SigningKeyState } from './core/key-schedule.js';
+export type { KeyStanding, SigningKeyState } from './core/key-schedule.js';
 export type { Duration } from './core/lifetime.js';
 export type {
   CarrierPolicy,

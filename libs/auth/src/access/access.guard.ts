@@ -1,4 +1,11 @@
-import { Inject, Injectable, Optional, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  Optional,
+  type ExecutionContext,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import { grantsScope, isFresh, type AccessTokenClaims } from '../core/access-token.js';
 import {
@@ -14,6 +21,7 @@ import { AccessTokenStrategy, type PassportRequest } from './access-token.strate
 import { asHttpException } from './auth-http.exception.js';
 import { assertWellFormed, readCredentials, tokenIn } from './bearer.js';
 import { rememberPrincipal, requestOf, rpcContextOf, type ContextType } from './principal.js';
+import { RefusalLog } from './refusal-log.js';
 import { RouteRequirements, type Requirements } from './requirements.js';
 import { readRpcCredentials } from './rpc-credentials.js';
 import { SocketSessions } from './socket-sessions.js';
@@ -37,6 +45,8 @@ const PASSPORT_REQUEST = Symbol('token-family:passport-request');
 export class AccessGuard extends AuthGuard() implements OnModuleInit {
   readonly #requirements = new RouteRequirements();
   readonly #strategy: AccessTokenStrategy;
+  /** Of sockets; what is refused elsewhere the filter logs. */
+  readonly #refusals: RefusalLog;
 
   constructor(
     strategy: AccessTokenStrategy,
@@ -50,6 +60,7 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
   ) {
     super({ defaultStrategy: strategy });
     this.#strategy = strategy;
+    this.#refusals = new RefusalLog(new Logger('AuthError'), clock);
   }
 
   async onModuleInit(): Promise<void> {
@@ -89,6 +100,9 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
 
   /**
    * `Bearer` and the access token, as they were sent and not yet looked at; null when there are none.
+   *
+   * Of a socket it is the one `SocketSessions` keeps, and `@CurrentUser()` is the socket's. A subclass that takes a token
+   * from each message has to hand the claims over itself, from `admit`: messages of one socket overlap.
    *
    * @throws {InvalidTokenError} a context this guard does not know
    */
@@ -224,7 +238,9 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
   }
 
   #refuse(context: ExecutionContext, error: unknown): never {
-    throw context.getType() === 'ws' ? asWsException(error) : asHttpException(error);
+    if (context.getType() !== 'ws') throw asHttpException(error);
+    if (error instanceof AuthError) this.#refusals.add(error);
+    throw asWsException(error);
   }
 }
 

@@ -1,9 +1,10 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { throwError, type Observable } from 'rxjs';
-import { AuthError, UnavailableError, type AuthErrorCode } from '../core/errors.js';
+import { AuthError, UnavailableError } from '../core/errors.js';
 import { AuthHttpException, bodyFor } from './auth-http.exception.js';
 import { challengeFor } from './challenge.js';
+import { isOutage } from './refusal-log.js';
 import { rpcErrorFor } from './rpc-error.js';
 import { assertSocket, tell } from './socket.js';
 
@@ -52,20 +53,10 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
 
   #log(error: AuthError): void {
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    if (error instanceof UnavailableError && !ASKED_FOR_BY_STRANGERS.has(error.code))
-      this.#logger.error(error.code + cause);
+    if (isOutage(error)) this.#logger.error(error.code + cause);
     else this.#logger.debug(error.code);
   }
 }
-
-/**
- * A stranger can name a key nobody has, as often as they like; that must not fill a log of errors. Whoever looks for keys
- * tells once that it cannot.
- */
-const ASKED_FOR_BY_STRANGERS = new Set<AuthErrorCode>([
-  'ERR_REFRESH_TOKEN_KEY_UNKNOWN',
-  'ERR_VERIFICATION_KEYS_UNAVAILABLE',
-]);
 
 function* headersFor(error: AuthError): Generator<[string, string]> {
   yield ['Cache-Control', 'no-store'];

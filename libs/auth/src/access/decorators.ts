@@ -48,8 +48,12 @@ export const Fresh = (maxAge: Duration) => {
 export const Strict = () => demand({ strict: true });
 
 /**
- * The claims `AccessGuard` verified; `undefined` where it did not run, or let a request pass without a token. On a socket,
- * those it verified last, which are never of another session.
+ * The claims `AccessGuard` verified; `undefined` where it did not run, or let a request pass without a token.
+ *
+ * A socket has one user for all of its messages: the claims verified last, in `@Public()` handlers, too, until
+ * `SocketSessions` ends its session. Where `SocketSessions` keeps the token they are never of another session. A guard
+ * that takes a token from each message has to hand the claims over itself: messages overlap, and this would tell one
+ * the user of another.
  */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) =>
   principalOf(context),

@@ -1,9 +1,12 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { AccessTokenClaims } from '../core/access-token.js';
+import { InvalidTokenError } from '../core/errors.js';
 import { httpRequest, type HttpRequest } from './http-request.js';
 
 /** Of sockets and messages, which have no place of their own for it. */
 const principals = new WeakMap<object, AccessTokenClaims>();
+/** Sockets of ours that have been told goodbye. A client that does not close its end is heard for some time yet. */
+const ended = new WeakSet<object>();
 
 /** `graphql` is no type of Nest's own, and comes with a package we do not need. */
 export type ContextType = 'http' | 'graphql' | 'ws' | 'rpc';
@@ -25,7 +28,12 @@ export function rpcContextOf(context: ExecutionContext): object {
   return context.getArgByIndex<object>(RPC_CONTEXT);
 }
 
-/** Who a request is from, once it is verified: `request.user`, or beside the socket or the message. */
+/**
+ * Who a request is from, once it is verified: `request.user`, or beside the message of a microservice, or beside the
+ * socket, which has one for all of its messages.
+ *
+ * @throws {InvalidTokenError} the socket's session has ended, however good the token
+ */
 export function rememberPrincipal(context: ExecutionContext, claims: AccessTokenClaims): void {
   if (isHttpLike(context)) {
     const request = requestOf(context);
@@ -34,7 +42,15 @@ export function rememberPrincipal(context: ExecutionContext, claims: AccessToken
     return;
   }
   const holder = holderOf(context);
-  if (holder) principals.set(holder, claims);
+  if (!holder) return;
+  if (ended.has(holder)) throw new InvalidTokenError('ERR_ACCESS_TOKEN_INVALID');
+  principals.set(holder, claims);
+}
+
+/** Ends the session of a socket for good: nobody is its user any more, not even by a message that is under way. */
+export function forgetPrincipal(socket: object): void {
+  ended.add(socket);
+  principals.delete(socket);
 }
 
 export function principalOf(context: ExecutionContext): AccessTokenClaims | undefined {

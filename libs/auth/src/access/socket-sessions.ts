@@ -8,6 +8,8 @@ import { bodyFor } from './auth-http.exception.js';
 import { credentialsWith } from './bearer.js';
 import { readHandshake, type UpgradeRequest } from './handshake.js';
 import { asAuthError, HeldTokens, type HeldToken } from './held-tokens.js';
+import { forgetPrincipal } from './principal.js';
+import { RefusalLog } from './refusal-log.js';
 import { assertSocket, disconnect, isOpen, onceClosed, tell } from './socket.js';
 
 export interface AcceptOptions {
@@ -35,11 +37,13 @@ const TRY_AGAIN_LATER = 1013;
  *
  * The guard verifies a socket's token for every message, whatever is done here. What this adds is for sockets that only
  * listen: within a second of expiry, of a key's removal or of revocations growing stale, and as soon as this node knows
- * of a revocation, they hear nothing more.
+ * of a revocation, they hear nothing more. Nor is anybody heard: a socket told goodbye has no user any more, in no
+ * handler, though its client may go on sending until the connection is closed.
  */
 @Injectable()
 export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   readonly #logger = new Logger(SocketSessions.name);
+  readonly #refusals: RefusalLog;
   readonly #tokens: HeldTokens;
   /** Outlives the watch: what still comes after our goodbye must not pass for a message without a token. */
   readonly #credentials = new WeakMap<object, string>();
@@ -53,6 +57,7 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
     @Inject(AccessPolicy) policy: AccessPolicy,
     @Inject(Clock) private readonly clock: Clock,
   ) {
+    this.#refusals = new RefusalLog(this.#logger, clock);
     this.#tokens = new HeldTokens(verifier, revocations, policy, clock);
   }
 
@@ -83,8 +88,9 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
    * `token_expiring`, with `expires_in` in seconds, before its token expires. A socket that was accepted before is
    * renewed instead.
    *
-   * Nothing a client does makes it throw, so `handleConnection` may await it bare. The guard knows the token from the
-   * call on: messages need not wait for the answer.
+   * Nothing a client does makes it throw, nor what a listener of the application throws meanwhile, so
+   * `handleConnection` may await it bare. The guard knows the token from the call on: messages need not wait for the
+   * answer.
    *
    * @param socket a WebSocket of `ws` or a Socket of socket.io
    * @param source the access token, or the request `handleConnection` was given; without either, the handshake of a
@@ -114,7 +120,8 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
       this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY).unref();
       return held.claims;
     } catch (error) {
-      this.#end(socket, this.#logged(error));
+      const reason = this.#logged(error);
+      this.#eachOf([socket], () => this.#end(socket, reason));
       return null;
     }
   }
@@ -140,7 +147,8 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
       this.#watched.set(socket, { ...watched, held, isWarned: false });
       return held.claims;
     } catch (error) {
-      this.tell(socket, 'exception', bodyFor(this.#logged(error)));
+      const body = bodyFor(this.#logged(error));
+      this.#eachOf([socket], () => this.tell(socket, 'exception', body));
       return null;
     }
   }
@@ -159,11 +167,11 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   #look(): void {
     const now = this.clock.now();
     const faultOf = this.#tokens.lookAt(now);
-    for (const [socket, watched] of this.#watched) {
+    this.#eachOf(this.#watched, ([socket, watched]) => {
       const fault = faultOf(watched.held);
       if (fault) this.#end(socket, fault);
       else this.#warn(socket, watched, now);
-    }
+    });
   }
 
   #warn(socket: object, watched: Watched, now: number): void {
@@ -174,18 +182,41 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   }
 
   #endRevoked(sids: ReadonlySet<string>): void {
-    for (const [socket, { held }] of this.#watched) {
+    this.#eachOf(this.#watched, ([socket, { held }]) => {
       if (sids.has(held.claims.sid)) this.#end(socket, new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED'));
-    }
+    });
   }
 
   #end(socket: object, error: AuthError): void {
-    this.#forget(socket);
-    const body = bodyFor(error);
-    this.tell(socket, 'exception', body);
     assertSocket(socket);
+    this.#forget(socket);
+    forgetPrincipal(socket);
+    const body = bodyFor(error);
     const code = error instanceof UnavailableError ? TRY_AGAIN_LATER : POLICY_VIOLATION;
-    disconnect(socket, code, String(body['error']));
+    try {
+      this.tell(socket, 'exception', body);
+    } finally {
+      disconnect(socket, code, String(body['error']));
+    }
+  }
+
+  /**
+   * Takes one after the other, whatever the application throws in between: socket.io calls its listeners while it
+   * disconnects, and `tell` may be its own. Thousands of sockets fail alike, so the log is told of the first.
+   */
+  #eachOf<T>(all: Iterable<T>, act: (one: T) => void): void {
+    const thrown: unknown[] = [];
+    for (const one of all) {
+      try {
+        act(one);
+      } catch (error) {
+        thrown.push(error);
+      }
+    }
+    if (thrown.length === 0) return;
+    const [first] = thrown;
+    const reason = first instanceof Error ? (first.stack ?? first.message) : typeof first;
+    this.#logger.error(`The application threw while ${thrown.length} sockets were told or ended: ${reason}`);
   }
 
   #forget(socket: object): void {
@@ -198,9 +229,7 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   /** Only of handshakes: when sockets end by the thousand, the feed has told the log why. */
   #logged(thrown: unknown): AuthError {
     const error = asAuthError(thrown);
-    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    if (error instanceof UnavailableError) this.#logger.error(error.code + cause);
-    else this.#logger.debug(error.code);
+    this.#refusals.add(error);
     return error;
   }
 }

@@ -12,6 +12,7 @@ interface IoSocketLike {
   readonly connected: boolean;
   emit(event: string, data: unknown): unknown;
   disconnect(close: boolean): unknown;
+  readonly conn: { close(): unknown };
   once(event: 'disconnect', listener: () => void): unknown;
 }
 
@@ -42,12 +43,24 @@ export function tell(socket: Socket, event: string, data: object): void {
 /**
  * Ends the connection, after what has been told; in socket.io every namespace of it, as they share the handshake.
  *
+ * What a listener of the application throws comes through, and the connection ends nevertheless.
+ *
  * @param code of RFC 6455 section 7.4
  * @param reason 123 bytes at most
  */
 export function disconnect(socket: Socket, code: number, reason: string): void {
-  if (isIoSocket(socket)) socket.disconnect(true);
+  if (isIoSocket(socket)) disconnectIo(socket);
   else socket.close(code, reason);
+}
+
+function disconnectIo(socket: IoSocketLike): void {
+  try {
+    socket.disconnect(true);
+  } catch (error) {
+    // It tells the listeners while it goes from namespace to namespace, and has not come to the connection itself.
+    socket.conn.close();
+    throw error;
+  }
 }
 
 export function onceClosed(socket: Socket, listener: () => void): void {

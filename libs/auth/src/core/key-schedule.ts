@@ -14,7 +14,7 @@ export interface NewSigningKey {
   /** public members only */
   readonly publicKey: Readonly<Record<string, unknown>>;
   readonly privateKey: Buffer;
-  /** shows that a node with the key-encryption secret made this key; outlives the private part */
+  /** shows that a node with the key-encryption secret made this key; outlives the private part, until the key is revoked */
   readonly authenticator: Buffer;
 }
 
@@ -37,7 +37,7 @@ export interface StoredSigningKey extends Omit<NewSigningKey, 'privateKey'> {
  */
 export type KeyStanding = 'sound' | 'foreign' | 'unsound';
 
-/** A key to make plans with. The standing of a pending one decides whether it may ever sign. */
+/** A key to make plans with. The standing of a pending one decides whether it may ever sign; that of a revoked one nothing. */
 export interface JudgedSigningKey extends StoredSigningKey {
   readonly standing: KeyStanding;
 }
@@ -56,24 +56,37 @@ export interface KeyPolicy {
 export type KeyStep =
   | { readonly kind: 'publish'; readonly state: 'pending' | 'active' }
   | { readonly kind: 'activate' | 'delete'; readonly kid: string }
-  | { readonly kind: 'retire' | 'revoke'; readonly kid: string; readonly verifyFor: number };
+  | { readonly kind: 'retire'; readonly kid: string; readonly verifyFor: number }
+  | {
+      readonly kind: 'revoke';
+      readonly kid: string;
+      readonly verifyFor: number;
+      /** takes the place of the key's own, which is gone with it: shows that a node revoked this key */
+      readonly authenticator: Buffer;
+    };
 
 /** For a time stamp older than its commit, and for clocks that do not run alike. */
 const MARGIN = 60_000;
 
 /** The policy that validated options ask for. */
 export function keyPolicy(
-  { accessToken, clockTolerance }: Pick<ResolvedOptions, 'accessToken' | 'clockTolerance'>,
+  {
+    accessToken,
+    clockTolerance,
+    database,
+  }: Pick<ResolvedOptions, 'accessToken' | 'clockTolerance' | 'database'>,
   managed: ResolvedManagedKeys,
 ): KeyPolicy {
   const publishLead = managed.publishLead * 1000;
+  // A key is taken in hand first; then the claims provider is asked, and the database; then it signs.
+  const inHand = accessToken.claimsTimeout + database.queryTimeout;
   return {
     // HS256 beside managed keys is a fault of the options.
     algorithm: accessToken.algorithm as ManagedAlgorithm,
     rotateEvery: managed.rotateEvery * 1000,
     publishLead,
-    // A node that has not heard of the change signs for publishLead more; the last token it signs lives its whole life.
-    verifyFor: publishLead + (accessToken.lifetime + clockTolerance) * 1000 + MARGIN,
+    // A node that has not heard of the change takes it for publishLead more; the last token it signs lives its whole life.
+    verifyFor: publishLead + (inHand + accessToken.lifetime + clockTolerance) * 1000 + MARGIN,
   };
 }
 
@@ -133,12 +146,23 @@ export function planRotation(keys: readonly JudgedSigningKey[], policy: KeyPolic
  * Ends a key at once. Who has it may sign with it, so nothing is waited for: the key published next takes over,
  * or else a new one. A pending key is replaced by another.
  *
+ * @param authenticatorOf makes the authenticator a key has from its revocation on
  * @returns nothing to do for a key that is unknown, or revoked already
  */
-export function planRevocation(keys: readonly JudgedSigningKey[], kid: string, policy: KeyPolicy): KeyStep[] {
+export function planRevocation(
+  keys: readonly JudgedSigningKey[],
+  kid: string,
+  policy: KeyPolicy,
+  authenticatorOf: (key: StoredSigningKey) => Buffer,
+): KeyStep[] {
   const key = keys.find((candidate) => candidate.kid === kid);
   if (!key || key.state === 'revoked') return [];
-  const revoke: KeyStep = { kind: 'revoke', kid, verifyFor: policy.verifyFor };
+  const revoke: KeyStep = {
+    kind: 'revoke',
+    kid,
+    verifyFor: policy.verifyFor,
+    authenticator: authenticatorOf(key),
+  };
   if (key.state === 'active') return [revoke, ...succeed(inState(keys, 'pending'), policy)];
   return key.state === 'pending' ? [revoke, { kind: 'publish', state: 'pending' }] : [revoke];
 }
@@ -166,10 +190,13 @@ function inState(keys: readonly JudgedSigningKey[], state: SigningKeyState): Jud
   return keys.find((key) => key.state === state);
 }
 
+export const NOTHING_TO_PUBLISH = 'There is no key to publish';
+
 /**
  * The keys as they are after one step, as the SQL of the PostgreSQL store makes them.
  *
- * @param candidate what `publish` adds, unless it is there
+ * @param candidate what `publish` adds
+ * @throws {Error} there is nothing to publish, or a key of that `kid` already: whoever asked for a new key would get none
  */
 export function applyStep(
   keys: readonly StoredSigningKey[],
@@ -178,8 +205,9 @@ export function applyStep(
   now: number,
 ): StoredSigningKey[] {
   if (step.kind === 'publish') {
-    const isNew = candidate && !keys.some(({ kid }) => kid === candidate.kid);
-    return isNew ? [...keys, newKey(candidate, step.state, now)] : [...keys];
+    if (!candidate) throw new Error(NOTHING_TO_PUBLISH);
+    if (keys.some(({ kid }) => kid === candidate.kid)) throw new Error('The key to publish is there already');
+    return [...keys, newKey(candidate, step.state, now)];
   }
   return keys.flatMap((key) => {
     if (key.kid !== step.kid) return [key];
@@ -191,7 +219,7 @@ export function applyStep(
       case 'retire':
         return [{ ...key, ...over(key, step.verifyFor, now), state: 'retired' as const, retiredAt: now }];
       case 'revoke':
-        return [{ ...key, ...over(key, step.verifyFor, now), state: 'revoked' as const, revokedAt: now }];
+        return [revokedKey(key, step, now)];
     }
   });
 }
@@ -206,6 +234,14 @@ function newKey(candidate: NewSigningKey, state: 'pending' | 'active', now: numb
     verifyUntil: null,
     revokedAt: null,
   };
+}
+
+function revokedKey(
+  key: StoredSigningKey,
+  { verifyFor, authenticator }: Extract<KeyStep, { kind: 'revoke' }>,
+  now: number,
+): StoredSigningKey {
+  return { ...key, ...over(key, verifyFor, now), authenticator, state: 'revoked', revokedAt: now };
 }
 
 /** What cannot sign any more is destroyed. */

@@ -95,7 +95,7 @@ export interface SigningKeyStore {
    * left, so exactly one key is active however many change keys at the same instant.
    *
    * @param candidate the key a `publish` step adds, made before: making one takes long. Without it, or when the
-   * store has it already, such a step does nothing.
+   * store has a key of that `kid`, such a step fails, and nothing of the change is made.
    * @param decide pure, and called once, under the lock
    * @returns the keys as they are then
    */
@@ -138,7 +138,8 @@ export interface RevocationCheck {
   /** Learns of a revocation made by this node, ahead of the feed. */
   learn(sids: readonly string[]): void;
   /**
-   * Tells `listener` of every session this node learns to be revoked, once.
+   * Tells `listener` of every session this node learns to be revoked; of one it has forgotten and reads again, more than
+   * once.
    *
    * @returns a function that ends the telling
    */

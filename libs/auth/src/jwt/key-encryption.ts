@@ -15,6 +15,8 @@ const NONCE_SIZE = 12;
 const CIPHERTEXT_AT = NONCE_AT + NONCE_SIZE;
 const TAG_SIZE = 16;
 const AUTHENTICATOR_SIZE = 1 + 32;
+const MADE = 'token-family signing key';
+const REVOKED = 'token-family signing key revoked';
 
 /** What an authenticator speaks for. The `kid` commits to the public key: RFC 7638. */
 type Authenticated = Pick<NewSigningKey, 'kid' | 'algorithm'>;
@@ -35,6 +37,9 @@ interface DerivedKeys {
  * Authenticates the public part, too, under another key of the same secret, for as long as it verifies:
  *
  *     keyEncryptionKeyId 1 ‖ HMAC-SHA-256( JSON of [ "token-family signing key", kid, algorithm ] ) 32
+ *
+ * From its revocation on a key has one over "token-family signing key revoked" in its place, so that whoever finds the
+ * row cannot make it verify again.
  *
  * @see NIST SP 800-38D section 8.3
  */
@@ -85,22 +90,41 @@ export class KeyEncryption {
 
   /** @returns what `verify` finds sound for this `kid` and algorithm, and for no other */
   authenticate(key: Authenticated): Buffer {
-    const { authentication } = this.#keys.get(this.#sealingKeyId)!;
-    return Buffer.concat([Buffer.from([this.#sealingKeyId]), mac(authentication, key)]);
+    return this.#authenticate(MADE, key);
+  }
+
+  /** @returns what `verifyRevoked` finds sound for this `kid` and algorithm, and `verify` for none */
+  authenticateRevoked(key: Authenticated): Buffer {
+    return this.#authenticate(REVOKED, key);
   }
 
   /** @returns `foreign` when the key-encryption key it names is not configured: nobody here can tell */
   verify(key: Authenticated, authenticator: Buffer): KeyStanding {
+    return this.#verify(MADE, key, authenticator);
+  }
+
+  /** As `verify`, for what `authenticateRevoked` makes. */
+  verifyRevoked(key: Authenticated, authenticator: Buffer): KeyStanding {
+    return this.#verify(REVOKED, key, authenticator);
+  }
+
+  #authenticate(statement: string, key: Authenticated): Buffer {
+    const { authentication } = this.#keys.get(this.#sealingKeyId)!;
+    return Buffer.concat([Buffer.from([this.#sealingKeyId]), mac(authentication, statement, key)]);
+  }
+
+  #verify(statement: string, key: Authenticated, authenticator: Buffer): KeyStanding {
     if (authenticator.length !== AUTHENTICATOR_SIZE) return 'unsound';
     const keys = this.#keys.get(authenticator[0]!);
     if (!keys) return 'foreign';
-    return timingSafeEqual(authenticator.subarray(1), mac(keys.authentication, key)) ? 'sound' : 'unsound';
+    const expected = mac(keys.authentication, statement, key);
+    return timingSafeEqual(authenticator.subarray(1), expected) ? 'sound' : 'unsound';
   }
 }
 
-/** JSON, as two texts behind each other could be parted in several ways. */
-function mac(key: Buffer, { kid, algorithm }: Authenticated): Buffer {
-  const message = JSON.stringify(['token-family signing key', kid, algorithm]);
+/** JSON, as texts behind each other could be parted in several ways. */
+function mac(key: Buffer, statement: string, { kid, algorithm }: Authenticated): Buffer {
+  const message = JSON.stringify([statement, kid, algorithm]);
   return createHmac('sha256', key).update(message).digest();
 }
 

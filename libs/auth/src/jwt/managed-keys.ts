@@ -7,8 +7,6 @@ import {
   type JudgedSigningKey,
   type KeyPolicy,
   type KeyStep,
-  type NewSigningKey,
-  type StoredSigningKey,
 } from '../core/key-schedule.js';
 import type { Clock, KeySource, SigningKeys, SigningKeyStore } from '../core/ports.js';
 import type { KeyEncryption } from './key-encryption.js';
@@ -42,10 +40,10 @@ export class ManagedKeys implements KeySource {
   readonly #stored: StoredKeys;
   /** what the ring was made of */
   #contents: readonly ImportedKey[] = [];
+  /** the faults of the last reading */
   #told: ReadonlySet<string> = new Set();
-  /** made for a change that failed, and kept for the next attempt: they take long to make, and failures repeat */
-  #spare: NewSigningKey | null = null;
   #failing = false;
+  #unread = false;
 
   constructor(
     private readonly store: SigningKeyStore,
@@ -69,8 +67,8 @@ export class ManagedKeys implements KeySource {
   start(): Promise<void> {
     return this.#inTurn(async () => {
       try {
-        const { known, faults } = await this.#read();
-        if (faults.length > 0) throw new ConfigError(faults);
+        const known = await this.#read();
+        if (known.faults.length > 0) throw new ConfigError(known.faults);
         const found = await this.#change(known, this.#due);
         if (found.faults.length > 0) throw new ConfigError(found.faults);
       } catch (error) {
@@ -82,11 +80,15 @@ export class ManagedKeys implements KeySource {
 
   /**
    * One statement, when nothing is due. What is due and cannot be done now is logged, and tried again the next time:
-   * the keys were read all the same.
+   * the keys were read all the same. Callers that come together share it, and need not wait for it.
    */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#inTurn(() => this.#refresh()).finally(() => {
-      this.#refreshing = null;
+    this.#refreshing ??= this.#inTurn(async () => {
+      try {
+        await this.#refresh();
+      } finally {
+        this.#refreshing = null;
+      }
     });
     return this.#refreshing;
   }
@@ -95,16 +97,14 @@ export class ManagedKeys implements KeySource {
     const now = this.clock.monotonic();
     if (now - this.#soughtAt >= this.coolDown) {
       this.#soughtAt = now;
-      this.#seeking = this.#inTurn(async () => {
-        this.#tell(await this.#read());
-      });
+      this.#seeking = this.#inTurn(() => this.#seek());
     }
     // Within the cool-down its outcome is everybody's: after a failure nobody can tell whether a kid is good.
     return this.#seeking;
   }
 
   /** @throws {UnavailableError} the store did not answer in time */
-  list(): Promise<readonly StoredSigningKey[]> {
+  list(): Promise<readonly JudgedSigningKey[]> {
     return this.#inTurn(async () => this.#tell(await this.#read()).keys);
   }
 
@@ -112,7 +112,7 @@ export class ManagedKeys implements KeySource {
    * @returns the key that takes over next, or did so just now
    * @throws {UnavailableError} not known to have happened; repeat the call
    */
-  rotate(): Promise<StoredSigningKey> {
+  rotate(): Promise<JudgedSigningKey> {
     return this.#inTurn(async () => {
       const known = this.#tell(await this.#read());
       const plan: Plan = (keys, now) => planRotation(keys, this.policy, now);
@@ -130,7 +130,9 @@ export class ManagedKeys implements KeySource {
       const known = this.#tell(await this.#read());
       let isDone = false;
       const plan: Plan = (keys) => {
-        const steps = planRevocation(keys, kid, this.policy);
+        const steps = planRevocation(keys, kid, this.policy, (key) =>
+          this.encryption.authenticateRevoked(key),
+        );
         isDone = steps.length > 0;
         return steps;
       };
@@ -153,49 +155,72 @@ export class ManagedKeys implements KeySource {
     }
   }
 
-  async #read(): Promise<Reading> {
-    const asked = this.#moment();
-    return this.#take(await this.store.load(), asked);
+  /** The outage is told once: the next stranger to name a key nobody has must not add a line. */
+  async #seek(): Promise<void> {
+    try {
+      this.#tell(await this.#read());
+    } catch (cause) {
+      if (!this.#unread) this.logger.error(`Signing keys cannot be read: ${reasonOf(cause)}`);
+      this.#unread = true;
+      throw new UnavailableError('ERR_VERIFICATION_KEYS_UNAVAILABLE', { cause });
+    }
   }
 
-  /** Does what `plan` asks for; asks it again on the fresh state under the store's lock. */
-  async #change(known: SigningKeys, plan: Plan): Promise<Reading> {
-    const steps = plan(this.#stored.judge(known.keys).keys, known.now);
-    if (steps.length === 0) return { known, faults: [] };
-    if (steps.some(({ kind }) => kind === 'publish')) {
-      this.#spare ??= await generateSigningKey(this.policy.algorithm, this.encryption);
-    }
+  async #read(): Promise<Reading> {
+    const asked = this.#moment();
+    const known = await this.store.load();
+    if (this.#unread) this.logger.log('Signing keys are read again');
+    this.#unread = false;
+    return this.#take(known, asked);
+  }
+
+  /**
+   * Does what `plan` asks for; asks it again on the fresh state under the store's lock.
+   *
+   * A key pair is made anew for every attempt. After an answer that was lost, nobody knows whether the one before is in
+   * the table; or was, and has been revoked, and its row is gone.
+   */
+  async #change(known: Reading, plan: Plan): Promise<Reading> {
+    const steps = plan(known.keys, known.now);
+    if (steps.length === 0) return known;
+    const candidate = publishes(steps)
+      ? await generateSigningKey(this.policy.algorithm, this.encryption)
+      : null;
     const asked = this.#moment();
     let faults: readonly string[] = [];
-    const changed = await this.store.change(this.#spare, (fresh, now) => {
+    let lacksKey = false;
+    const changed = await this.store.change(candidate, (fresh, now) => {
       const judged = this.#stored.judge(fresh);
       // What the change deletes is no longer there to be found wanting.
       faults = judged.faults;
-      return plan(judged.keys, now);
+      const due = plan(judged.keys, now);
+      lacksKey = candidate === null && publishes(due);
+      // Not a part of it: without the new key, nobody might sign.
+      return lacksKey ? [] : due;
     });
-    this.#spare = null;
     const left = this.#take(changed, asked);
-    return { known: changed, faults: [...new Set([...faults, ...left.faults])] };
+    const reading = { ...left, faults: [...new Set([...faults, ...left.faults])] };
+    return lacksKey ? this.#change(reading, plan) : reading;
   }
 
-  /** @returns the faults of what is new; none when the ring has it already */
-  #take(known: SigningKeys, asked: Moment): Reading {
+  #take({ keys: rows, now }: SigningKeys, asked: Moment): Reading {
     this.#asked = asked;
-    const imported = this.#stored.import(known.keys);
-    if (isSame(imported, this.#contents)) return { known, faults: [] };
-    const active = imported.find(({ stored, key }) => stored.state === 'active' && key);
-    this.ring.replace(imported.flatMap(({ key }) => key ?? []).map(publicPart), active?.key ?? null, () =>
-      this.#isFresh(),
-    );
-    this.#contents = imported;
-    return { known, faults: imported.flatMap(({ fault }) => fault ?? []) };
+    const { imported, keys, faults } = this.#stored.judge(rows);
+    if (!isSame(imported, this.#contents)) {
+      const active = imported.find(({ stored, key }) => stored.state === 'active' && key);
+      const verifying = imported.flatMap(({ key }) => key ?? []).map(publicPart);
+      this.ring.replace(verifying, active?.key ?? null, () => this.#isFresh());
+      this.#contents = imported;
+    }
+    return { keys, now, faults };
   }
 
-  #tell({ known, faults }: Reading): SigningKeys {
-    const news = faults.filter((fault) => !this.#told.has(fault));
-    for (const fault of news) this.logger.error(`A key cannot be used: ${fault}`);
-    this.#told = new Set([...this.#told, ...news]);
-    return known;
+  #tell(reading: Reading): Reading {
+    for (const fault of reading.faults) {
+      if (!this.#told.has(fault)) this.logger.error(`A key cannot be used: ${fault}`);
+    }
+    this.#told = new Set(reading.faults);
+    return reading;
   }
 
   /**
@@ -224,9 +249,15 @@ function publicPart({ kid, algorithm, publicKey }: VerificationKey): Verificatio
   return { kid, algorithm, publicKey };
 }
 
+/** The keys at one moment of the store's clock. */
 interface Reading {
-  readonly known: SigningKeys;
+  readonly keys: readonly JudgedSigningKey[];
+  readonly now: number;
   readonly faults: readonly string[];
+}
+
+function publishes(steps: readonly KeyStep[]): boolean {
+  return steps.some(({ kind }) => kind === 'publish');
 }
 
 function isSame(left: readonly ImportedKey[], right: readonly ImportedKey[]): boolean {

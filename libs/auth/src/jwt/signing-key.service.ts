@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { SigningKeyState, StoredSigningKey } from '../core/key-schedule.js';
+import type { JudgedSigningKey, KeyStanding, SigningKeyState } from '../core/key-schedule.js';
 import type { ManagedKeys } from './managed-keys.js';
 
 /** A signing key as operators see it; its private part is never shown. */
@@ -9,6 +9,12 @@ export interface SigningKeyInfo {
   readonly algorithm: string;
   /** `pending` is published and does not sign yet, `retired` verifies only */
   readonly state: SigningKeyState;
+  /**
+   * What this node makes of the row: `sound`; `foreign`, made under a key-encryption key, or for an algorithm, that this
+   * node does not have; or `unsound`, forged or damaged. The log says what is wrong with a key that is not sound, and
+   * what to do. A revoked key that is not sound was not revoked by a node: by hand in the table, perhaps.
+   */
+  readonly standing: KeyStanding;
   readonly publishedAt: Date;
   readonly activatedAt: Date | null;
   readonly retiredAt: Date | null;
@@ -71,11 +77,12 @@ export class SigningKeyService {
   }
 }
 
-function infoOf(key: StoredSigningKey): SigningKeyInfo {
+function infoOf(key: JudgedSigningKey): SigningKeyInfo {
   return {
     kid: key.kid,
     algorithm: key.algorithm,
     state: key.state,
+    standing: key.standing,
     publishedAt: new Date(key.publishedAt),
     activatedAt: asDate(key.activatedAt),
     retiredAt: asDate(key.retiredAt),

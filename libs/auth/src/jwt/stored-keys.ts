@@ -18,14 +18,36 @@ export interface ImportedKey {
   readonly fault: string | null;
 }
 
+export interface JudgedKeys {
+  readonly imported: readonly ImportedKey[];
+  readonly keys: readonly JudgedSigningKey[];
+  readonly faults: readonly string[];
+}
+
 /** The rows of the table as this node understands them; one that has not changed is imported once. */
 export class StoredKeys {
   #imported: ReadonlyMap<string, ImportedKey> = new Map();
 
   constructor(private readonly encryption: KeyEncryption) {}
 
-  /** @returns the same objects for the same rows; none for revoked ones, which nothing is done with */
-  import(rows: readonly StoredSigningKey[]): ImportedKey[] {
+  /**
+   * Says what there is to use, the rows to make plans with, and what is wrong with them.
+   *
+   * @returns `imported`: the same objects for the same rows; none for revoked ones, which nothing is done with
+   */
+  judge(rows: readonly StoredSigningKey[]): JudgedKeys {
+    const imported = this.#import(rows);
+    const standings = new Map(imported.map(({ stored, standing }) => [stored.kid, standing]));
+    const standingOf = (row: StoredSigningKey) =>
+      standings.get(row.kid) ?? this.encryption.verifyRevoked(row, row.authenticator);
+    return {
+      imported,
+      keys: rows.map((row) => ({ ...row, standing: standingOf(row) })),
+      faults: imported.flatMap(({ fault }) => fault ?? []),
+    };
+  }
+
+  #import(rows: readonly StoredSigningKey[]): ImportedKey[] {
     const imported = rows
       .filter(({ state }) => state !== 'revoked')
       .map((stored): [string, ImportedKey] => {
@@ -34,17 +56,6 @@ export class StoredKeys {
       });
     this.#imported = new Map(imported);
     return imported.map(([, key]) => key);
-  }
-
-  /** The rows to make plans with, and what is wrong with them. */
-  judge(rows: readonly StoredSigningKey[]): { keys: JudgedSigningKey[]; faults: string[] } {
-    const imported = this.import(rows);
-    const standings = new Map(imported.map(({ stored, standing }) => [stored.kid, standing]));
-    return {
-      // Of a revoked key no plan asks for the standing.
-      keys: rows.map((row) => ({ ...row, standing: standings.get(row.kid) ?? 'unsound' })),
-      faults: imported.flatMap(({ fault }) => fault ?? []),
-    };
   }
 }
 
@@ -82,7 +93,10 @@ function importStoredKey(stored: StoredSigningKey, encryption: KeyEncryption): I
       `${fault}: give it in ${ENCRYPTION_KEYS}; if there is none, the row is forged: delete it`,
     );
   }
-  if (standing === 'unsound') return refuse(standing, FORGED);
+  if (standing === 'unsound') {
+    const isRevoked = encryption.verifyRevoked(stored, stored.authenticator) === 'sound';
+    return refuse(standing, isRevoked ? UNDONE : FORGED);
+  }
   if (!ALGORITHMS.includes(stored.algorithm)) {
     return refuse('foreign', `is for an algorithm this version does not know: ${MEND_ROW}`);
   }
@@ -98,6 +112,8 @@ const ENCRYPTION_KEYS = 'accessToken.managedKeys.encryptionKeys';
 const FORGED =
   `is not authenticated: it was made under another secret, or its row was forged or changed. Give the secret in ` +
   `${ENCRYPTION_KEYS}, or find out who writes to the database, and delete the row`;
+const UNDONE =
+  'was revoked, and its row was changed to undo that: find out who writes to the database, and revoke it again';
 
 /** Whoever forges a row chooses its kid: a line break in it would forge lines of the log, too. */
 function nameOf({ kid }: StoredSigningKey): string {

@@ -6,7 +6,7 @@ import {
   type AccessTokenHeader,
   type AccessTokenPolicy,
 } from '../core/access-token.js';
-import { InvalidTokenError } from '../core/errors.js';
+import { InvalidTokenError, UnavailableError } from '../core/errors.js';
 import type { Clock, KeySource } from '../core/ports.js';
 import { readSegment, splitCompact, type CompactToken } from './compact.js';
 import type { KeyRing, VerificationKey } from './key-ring.js';
@@ -84,6 +84,22 @@ export class AccessTokenVerifier {
   async keyFor(token: string): Promise<VerificationKey> {
     const parts = splitCompact(token);
     return this.#judge(parts, await this.#seek(parts)).key;
+  }
+
+  /**
+   * Whether the key of a token verified before is still one of `issuer`'s; of the claims nothing is asked.
+   *
+   * @throws {UnavailableError} no key of that issuer is known at all, so that nothing speaks against this one
+   */
+  hasKeyFor(token: string, issuer: string): boolean {
+    const { header, signed, signature } = splitCompact(token);
+    const { kid, alg } = this.#readHeader(header);
+    const rings = this.issuers.filter(({ policy }) => policy.issuer === issuer).map(({ ring }) => ring);
+    if (rings.every(({ keys }) => keys.length === 0)) {
+      throw new UnavailableError('ERR_VERIFICATION_KEYS_UNAVAILABLE');
+    }
+    const keys = rings.map((ring) => ring.find(kid));
+    return keys.some((key) => key?.algorithm === alg && isSignedBy(key, signed, signature));
   }
 
   #judge(

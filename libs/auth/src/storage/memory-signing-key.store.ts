@@ -1,3 +1,4 @@
+import { UnavailableError } from '../core/errors.js';
 import { applyStep, type KeyStep, type NewSigningKey, type StoredSigningKey } from '../core/key-schedule.js';
 import type { SigningKeys, SigningKeyStore } from '../core/ports.js';
 
@@ -19,10 +20,20 @@ export class MemorySigningKeyStore implements SigningKeyStore {
     decide: (keys: readonly StoredSigningKey[], now: number) => readonly KeyStep[],
   ): Promise<SigningKeys> {
     const now = this.clock();
-    this.#keys = decide(this.#keys, now).reduce(
-      (keys, step) => applyStep(keys, step, candidate, now),
-      this.#keys,
-    );
+    const steps = decide(this.#keys, now);
+    this.#keys = this.#after(steps, candidate, now);
     return { keys: this.#keys, now };
+  }
+
+  #after(
+    steps: readonly KeyStep[],
+    candidate: NewSigningKey | null,
+    now: number,
+  ): readonly StoredSigningKey[] {
+    try {
+      return steps.reduce((keys, step) => applyStep(keys, step, candidate, now), this.#keys);
+    } catch (cause) {
+      throw new UnavailableError('ERR_STORE_UNAVAILABLE', { cause });
+    }
   }
 }

@@ -33,7 +33,7 @@ export class SigningKeyRecord {
   @Column({ name: 'private_key', type: 'bytea', nullable: true })
   privateKey!: Buffer | null;
 
-  /** shows that a node of the application made this key for this algorithm; a row without the right one is not believed */
+  /** shows that a node of the application made this key for this algorithm; a row without the right one is not believed. Of a revoked key: that a node revoked it */
   @Column({ name: 'authenticator', type: 'bytea' })
   authenticator!: Buffer;
 

@@ -49,14 +49,13 @@ export function signingKeyStatements(table: string) {
        order by key.published_at, key.kid`,
     ),
 
-    /** Adds a key; one that is there already stays as it is. Index: primary key. */
+    /** Adds a key. One of its kid is an error (23505), as is a second one in its state: nothing of the change is made. */
     publish: named(
       'publish',
       `insert into ${table}
          (kid, algorithm, state, public_key, private_key, authenticator, published_at, activated_at)
        select $1, $2, $3, $4::jsonb, $5::bytea, $6::bytea, at, case when $3 = 'active' then at end
-       from (select clock_timestamp() as at) as clock
-       on conflict (kid) do nothing`,
+       from (select clock_timestamp() as at) as clock`,
     ),
 
     /** Lets a pending key sign. Index: primary key. */
@@ -73,10 +72,11 @@ export function signingKeyStatements(table: string) {
        where kid = $1 and state = 'active'`,
     ),
 
-    /** Ends a key altogether. Index: primary key. */
+    /** Ends a key altogether: what showed that a node made it is gone, too. Index: primary key. */
     revoke: named(
       'revoke',
-      `update ${table} set state = 'revoked', revoked_at = clock_timestamp(), ${OVER}
+      `update ${table} set state = 'revoked', revoked_at = clock_timestamp(), authenticator = $3::bytea,
+       ${OVER}
        where kid = $1 and state <> 'revoked'`,
     ),
 

@@ -1,5 +1,11 @@
 import type { DataSource } from 'typeorm';
-import type { KeyStep, NewSigningKey, SigningKeyState, StoredSigningKey } from '../core/key-schedule.js';
+import {
+  NOTHING_TO_PUBLISH,
+  type KeyStep,
+  type NewSigningKey,
+  type SigningKeyState,
+  type StoredSigningKey,
+} from '../core/key-schedule.js';
 import type { ResolvedOptions } from '../core/options.js';
 import type { SigningKeys, SigningKeyStore } from '../core/ports.js';
 import { PrimaryConnection } from './primary-connection.js';
@@ -36,27 +42,28 @@ export class TypeOrmSigningKeyStore implements SigningKeyStore {
       await run(this.#sql.lock, [this.#lockTimeout, this.#table]);
       // A statement of its own, so that its snapshot is taken after the lock: it sees what the lock waited for.
       const before = readKeys(await run(this.#sql.load, []));
-      const writes = decide(before.keys, before.now).flatMap((step) => this.#write(step, candidate));
+      const writes = decide(before.keys, before.now).map((step) => this.#write(step, candidate));
       if (writes.length === 0) return before;
       for (const [statement, values] of writes) await run(statement, values);
       return readKeys(await run(this.#sql.load, []));
     });
   }
 
-  #write(step: KeyStep, candidate: NewSigningKey | null): [Statement, unknown[]][] {
+  #write(step: KeyStep, candidate: NewSigningKey | null): [Statement, unknown[]] {
     switch (step.kind) {
       case 'publish': {
-        if (!candidate) return [];
+        if (!candidate) throw new Error(NOTHING_TO_PUBLISH);
         const { kid, algorithm, publicKey, privateKey, authenticator } = candidate;
         const values = [kid, algorithm, step.state, JSON.stringify(publicKey), privateKey, authenticator];
-        return [[this.#sql.publish, values]];
+        return [this.#sql.publish, values];
       }
       case 'activate':
       case 'delete':
-        return [[this.#sql[step.kind], [step.kid]]];
+        return [this.#sql[step.kind], [step.kid]];
       case 'retire':
+        return [this.#sql.retire, [step.kid, step.verifyFor]];
       case 'revoke':
-        return [[this.#sql[step.kind], [step.kid, step.verifyFor]]];
+        return [this.#sql.revoke, [step.kid, step.verifyFor, step.authenticator]];
     }
   }
 }
