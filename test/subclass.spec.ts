@@ -59,19 +59,23 @@ class LoggingGuard extends AccessGuard {
     return super.admit(...args);
   }
 
-  protected override checkRevocation(claims: AccessTokenClaims, now: number): void {
+  protected override checkRevocation(claims: AccessTokenClaims, now: number): void | Promise<void> {
     steps.push('checkRevocation');
-    super.checkRevocation(claims, now);
+    return super.checkRevocation(claims, now);
   }
 
-  protected override checkScope(claims: AccessTokenClaims, scope: readonly string[]): void {
+  protected override checkScope(claims: AccessTokenClaims, scope: readonly string[]): void | Promise<void> {
     steps.push('checkScope');
-    super.checkScope(claims, scope);
+    return super.checkScope(claims, scope);
   }
 
-  protected override checkFreshness(claims: AccessTokenClaims, maxAge: number, now: number): void {
+  protected override checkFreshness(
+    claims: AccessTokenClaims,
+    maxAge: number,
+    now: number,
+  ): void | Promise<void> {
     steps.push('checkFreshness');
-    super.checkFreshness(claims, maxAge, now);
+    return super.checkFreshness(claims, maxAge, now);
   }
 
   protected override checkSession(claims: AccessTokenClaims): Promise<void> {
@@ -93,10 +97,10 @@ class QueueGuard extends AccessGuard {
 /** `orders:*` grants every word that begins with `orders:`; robots without a token are let in on Sundays. */
 @Injectable()
 class LenientGuard extends AccessGuard {
-  protected override checkScope(claims: AccessTokenClaims, scope: readonly string[]): void {
+  protected override checkScope(claims: AccessTokenClaims, scope: readonly string[]): void | Promise<void> {
     const granted = claims.scope?.split(' ') ?? [];
     const left = scope.filter((word) => !granted.includes(`${word.split(':')[0]}:*`));
-    super.checkScope(claims, left);
+    return super.checkScope(claims, left);
   }
 
   protected override admitAnonymous(): true {
@@ -107,7 +111,7 @@ class LenientGuard extends AccessGuard {
     return { ...super.getRequirements(context), strict: false };
   }
 
-  protected override checkRevocation(claims: AccessTokenClaims): void {
+  protected override checkRevocation(claims: AccessTokenClaims): void | Promise<void> {
     if (claims.sub === 'banned') throw new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED');
   }
 }

@@ -29,7 +29,7 @@ import { VerifiedTokens } from './verified-tokens.js';
 import { asWsException, loadWsException } from './ws-exception.js';
 
 /** Of a check that passed: nothing, or a promise of it where a subclass has made it wait. */
-export type Outcome = undefined | void | Promise<void>;
+type Outcome = void | Promise<void>;
 
 const PASSPORT_REQUEST = Symbol('token-family:passport-request');
 
