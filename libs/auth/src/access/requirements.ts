@@ -46,17 +46,24 @@ export function demand(added: Demands): RouteDecorator {
  * meet, the door stays shut.
  */
 export class RouteRequirements {
-  readonly #known = new WeakMap<Target, WeakMap<Target, Requirements>>();
+  readonly #routes = new WeakMap<Target, Route>();
 
   of(context: ExecutionContext): Requirements {
     const handler = context.getHandler();
     const controller = context.getClass();
-    let byClass = this.#known.get(handler);
-    if (!byClass) this.#known.set(handler, (byClass = new WeakMap()));
-    let requirements = byClass.get(controller);
-    if (!requirements) byClass.set(controller, (requirements = read(handler, controller)));
-    return requirements;
+    let route = this.#routes.get(handler);
+    // Two classes may share a handler, and then take turns: rare enough to be read again.
+    if (route?.controller !== controller) {
+      route = { controller, requirements: read(handler, controller) };
+      this.#routes.set(handler, route);
+    }
+    return route.requirements;
   }
+}
+
+interface Route {
+  readonly controller: Target;
+  readonly requirements: Requirements;
 }
 
 function read(handler: Target, controller: Target): Requirements {

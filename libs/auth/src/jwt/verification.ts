@@ -106,9 +106,9 @@ export class AccessTokenVerifier {
     { signed, signature, payload }: CompactToken,
     candidates: readonly Candidate[],
   ): { claims: AccessTokenClaims; key: VerificationKey } {
-    const signers = candidates.filter(({ key }) => isSignedBy(key, signed, signature));
-    let refusal = invalid();
-    for (const { key, policy } of signers) {
+    let refusal: InvalidTokenError | undefined;
+    for (const { key, policy } of candidates) {
+      if (!isSignedBy(key, signed, signature)) continue;
       try {
         return { claims: checkClaims(readSegment(payload), policy, this.clock.now()), key };
       } catch (error) {
@@ -117,7 +117,7 @@ export class AccessTokenVerifier {
         refusal = error;
       }
     }
-    throw refusal;
+    throw refusal ?? invalid();
   }
 
   async #seek({ header: segment }: CompactToken): Promise<Candidate[]> {
