@@ -122,6 +122,35 @@ describe('a check that a subclass makes wait', () => {
   });
 });
 
+test('a check that fails later than another one leaves no rejection behind', async () => {
+  @Injectable()
+  class Both extends AccessGuard {
+    protected override async checkRevocation(): Promise<void> {
+      throw new Error('refused later');
+    }
+  }
+  class ScopedRoute {
+    @RequireScope('admin')
+    handler(): void {}
+  }
+  const unhandled: unknown[] = [];
+  const collect = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', collect);
+  const auth = AuthModule.forRoot({ ...baseOptions, store: 'memory' });
+  const module = await Test.createTestingModule({ imports: [auth], providers: [Both] }).compile();
+  await module.init();
+  try {
+    const { accessToken } = await module.get(TokenService).issue('alice');
+    const ask = () => module.get(Both).canActivate(contextOf(requestWith(accessToken), ScopedRoute));
+    expect(ask).toThrow(/scope/);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', collect);
+    await module.close();
+  }
+});
+
 describe('the memory of verified tokens', () => {
   const claims = (name: string) => ({ jti: name }) as unknown as AccessTokenClaims;
   const credentials = (name: string) => `Bearer header.payload.${name.padStart(86, '-')}`;

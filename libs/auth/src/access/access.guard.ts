@@ -154,8 +154,8 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
     { scope, maxAge, strict }: Requirements,
     now: number,
   ): true | Promise<true> {
-    const revocation = this.checkRevocation(claims, now);
-    const granted = this.checkScope(claims, scope);
+    const revocation = heard(this.checkRevocation(claims, now));
+    const granted = heard(this.checkScope(claims, scope));
     const fresh = maxAge === null ? undefined : this.checkFreshness(claims, maxAge, now);
     if (!strict && revocation === undefined && granted === undefined && fresh === undefined) {
       return this.#letIn(context, claims);
@@ -245,3 +245,9 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
 }
 
 type PassportContext = ExecutionContext & { readonly [PASSPORT_REQUEST]: PassportRequest };
+
+/** What one check will say is of no interest when the next one refuses at once; unheard, it would end the process. */
+function heard(outcome: Outcome): Outcome {
+  if (outcome instanceof Promise) outcome.catch(() => {});
+  return outcome;
+}
