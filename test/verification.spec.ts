@@ -15,6 +15,7 @@ import {
   outcome,
   verifier,
 } from './support/access-tokens.js';
+import { AccessTokenVerifier } from '../libs/auth/src/jwt/verification.js';
 
 const OUTAGE = 'ERR_VERIFICATION_KEYS_UNAVAILABLE';
 
@@ -179,6 +180,27 @@ describe('with several issuers', () => {
     expect(await outcome(async () => each.verifyNow(await byJose('ES256', others)))).toBe(INVALID);
   });
 
+  test('that publish one key are told apart by what it signed', async () => {
+    const same = issuer({ iss: OTHER, keys: [keyOf.ES256] });
+    const each = verifier([ours(), same]);
+    expect(each.verifyNow(await byJose('ES256'))).toEqual(claims);
+    expect(each.verifyNow(await byJose('ES256', others))).toEqual(others);
+    const strangers = { ...claims, iss: 'https://evil.test' };
+    expect(await outcome(async () => each.verifyNow(await byJose('ES256', strangers)))).toBe(INVALID);
+  });
+
+  test('what fails for another reason than the token is no refusal', async () => {
+    const broken = new Error('the clock stands');
+    const failing = new AccessTokenVerifier([ours()], {
+      now: () => {
+        throw broken;
+      },
+      monotonic: () => 0,
+    });
+    const token = await byJose('ES256');
+    expect(() => failing.verifyNow(token)).toThrow(broken);
+  });
+
   test.each<[title: string, outcomes: [first: string, second: string], expected: string]>([
     ['found at the second', ['silent', 'news'], 'accepted'],
     ['found at the second, the first out of reach', ['down', 'news'], 'accepted'],
@@ -202,5 +224,41 @@ describe('with several issuers', () => {
     }
     expect(versions).toEqual([0, 1, 2, 3, 4].map((rise) => versions[0]! + rise));
     expect(verifier([]).keyVersion).toBe(0);
+  });
+});
+
+describe('the key of a token that was verified before', () => {
+  const OTHER = 'https://other-issuer.test';
+  const iss = claims.iss;
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+  test('is there while its issuer has it, whatever the claims have come to', async () => {
+    const ours = issuer({ keys: [keyOf.ES256] });
+    const expired = verifier([ours], (claims.exp + 3600) * 1000);
+    const token = await byJose('ES256');
+    expect(expired.hasKeyFor(token, iss)).toBe(true);
+    ours.ring.replace([keyOf.RS256]);
+    expect(expired.hasKeyFor(token, iss)).toBe(false);
+  });
+
+  test.each<[title: string, key: Parameters<typeof issuer>[0]]>([
+    ['another key has its name', { keys: [{ ...keyOf.ES256, publicKey }] }],
+    ['its name is one for another algorithm', { keys: [{ ...keyOf.HS256, kid: 'ec' }] }],
+  ])('is gone when %s', async (_, settings) => {
+    expect(verifier([issuer(settings)]).hasKeyFor(await byJose('ES256'), iss)).toBe(false);
+  });
+
+  test('is asked of its own issuer alone', async () => {
+    const both = [issuer({ keys: [keyOf.RS256] }), issuer({ iss: OTHER, keys: [keyOf.ES256] })];
+    const token = await byJose('ES256');
+    expect(verifier(both).hasKeyFor(token, iss)).toBe(false);
+    expect(verifier(both).hasKeyFor(token, OTHER)).toBe(true);
+  });
+
+  test('cannot be told of an issuer without any key', async () => {
+    const both = [issuer({ keys: [] }), issuer({ iss: OTHER, keys: [keyOf.ES256] })];
+    const token = await byJose('ES256');
+    expect(await outcome(() => verifier(both).hasKeyFor(token, iss))).toBe(OUTAGE);
+    expect(await outcome(() => verifier(both).hasKeyFor(token, 'https://nobody.test'))).toBe(OUTAGE);
   });
 });
