@@ -248,6 +248,6 @@ type PassportContext = ExecutionContext & { readonly [PASSPORT_REQUEST]: Passpor
 
 /** What one check will say is of no interest when the next one refuses at once; unheard, it would end the process. */
 function heard(outcome: Outcome): Outcome {
-  if (outcome instanceof Promise) outcome.catch(() => {});
+  if (outcome) outcome.catch(() => {});
   return outcome;
 }
