@@ -30,6 +30,8 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
   readonly #revoked: RevokedSessions;
   readonly #listeners = new Set<Listener>();
   readonly #wholeWindow: number;
+  /** milliseconds, up to which what is known is believed */
+  readonly #oldest: number;
   readonly #read: { sessions: Moment | null; keys: Moment | null } = { sessions: null, keys: null };
   #confirmed: Moment | null = null;
   #readingKeys: Promise<void> | null = null;
@@ -47,6 +49,8 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
     const longestLife = (options.accessToken.lifetime + options.clockTolerance) * 1000;
     this.#revoked = new RevokedSessions(longestLife + MARGIN);
     this.#wholeWindow = longestLife + HOUR;
+    const { onStale, maxStaleness } = options.revocation;
+    this.#oldest = onStale === 'refuse' ? maxStaleness * 1000 : Infinity;
   }
 
   /**
@@ -68,9 +72,8 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
   }
 
   isRevoked(sid: string, now: number): boolean {
-    const { onStale, maxStaleness } = this.options.revocation;
     // Before the first load there is nothing that could be accepted as old.
-    if (this.#confirmed === null || (onStale === 'refuse' && this.staleness(now) > maxStaleness)) {
+    if (this.#confirmed === null || this.#ageOf(this.#confirmed, now) > this.#oldest) {
       throw new UnavailableError('ERR_REVOCATIONS_STALE');
     }
     return this.#revoked.has(sid);
