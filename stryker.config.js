@@ -4,6 +4,7 @@ const PURE_SPECS = [
   'compact',
   'errors',
   'header-memory',
+  'instant',
   'key-schedule',
   'key-steps',
   'lifetime',

@@ -8,6 +8,7 @@ import {
   type KeyPolicy,
   type KeyStep,
 } from '../core/key-schedule.js';
+import { elapsedSince, instantOf, type Instant } from '../core/instant.js';
 import type { Clock, KeySource, SigningKeys, SigningKeyStore } from '../core/ports.js';
 import type { KeyEncryption } from './key-encryption.js';
 import { generateSigningKey } from './key-pairs.js';
@@ -15,12 +16,6 @@ import type { KeyRing, VerificationKey } from './key-ring.js';
 import { StoredKeys, type ImportedKey } from './stored-keys.js';
 
 type Plan = (keys: readonly JudgedSigningKey[], now: number) => readonly KeyStep[];
-
-/** Milliseconds on both of the node's clocks. */
-interface Moment {
-  readonly monotonic: number;
-  readonly wall: number;
-}
 
 /** For a flood of unknown kids; a key that others know reaches this node by its next poll anyway. */
 const SEEK_COOL_DOWN = 5_000;
@@ -36,7 +31,7 @@ export class ManagedKeys implements KeySource {
   #seeking: Promise<void> = Promise.resolve();
   #soughtAt = -Infinity;
   /** when the store was asked for what this node knows */
-  #asked: Moment = { monotonic: -Infinity, wall: -Infinity };
+  #asked: Instant | null = null;
   readonly #stored: StoredKeys;
   /** what the ring was made of */
   #contents: readonly ImportedKey[] = [];
@@ -167,7 +162,7 @@ export class ManagedKeys implements KeySource {
   }
 
   async #read(): Promise<Reading> {
-    const asked = this.#moment();
+    const asked = instantOf(this.clock);
     const known = await this.store.load();
     if (this.#unread) this.logger.log('Signing keys are read again');
     this.#unread = false;
@@ -186,7 +181,7 @@ export class ManagedKeys implements KeySource {
     const candidate = publishes(steps)
       ? await generateSigningKey(this.policy.algorithm, this.encryption)
       : null;
-    const asked = this.#moment();
+    const asked = instantOf(this.clock);
     let faults: readonly string[] = [];
     let lacksKey = false;
     const changed = await this.store.change(candidate, (fresh, now) => {
@@ -203,7 +198,7 @@ export class ManagedKeys implements KeySource {
     return lacksKey ? this.#change(reading, plan) : reading;
   }
 
-  #take({ keys: rows, now }: SigningKeys, asked: Moment): Reading {
+  #take({ keys: rows, now }: SigningKeys, asked: Instant): Reading {
     this.#asked = asked;
     const { imported, keys, faults } = this.#stored.judge(rows);
     if (!isSame(imported, this.#contents)) {
@@ -228,13 +223,7 @@ export class ManagedKeys implements KeySource {
    * whichever clock says more: a process may have slept.
    */
   #isFresh(): boolean {
-    const { monotonic, wall } = this.#moment();
-    const age = Math.max(monotonic - this.#asked.monotonic, wall - this.#asked.wall);
-    return age < this.policy.publishLead;
-  }
-
-  #moment(): Moment {
-    return { monotonic: this.clock.monotonic(), wall: this.clock.now() };
+    return elapsedSince(this.#asked, this.clock) < this.policy.publishLead;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import { createRemoteJWKSet, customFetch } from 'jose';
 import type { LoggerService } from '@nestjs/common';
 import { UnavailableError } from '../core/errors.js';
+import { elapsedSince, instantOf, type Instant } from '../core/instant.js';
 import type { Clock, KeySource } from '../core/ports.js';
 import { fromJwks } from './jwks.js';
 import type { KeyRing } from './key-ring.js';
@@ -27,7 +28,7 @@ const MAX_BYTES = 65_536;
 export class RemoteKeys implements KeySource {
   readonly #remote: ReturnType<typeof createRemoteJWKSet>;
   #contents: string | null = null;
-  #confirmed: { monotonic: number; wall: number } | null = null;
+  #confirmed: Instant | null = null;
   #attemptedAt = -Infinity;
   #attempt: Promise<void> | null = null;
   #failure: Error | null = null;
@@ -74,8 +75,8 @@ export class RemoteKeys implements KeySource {
   }
 
   async #fetch(): Promise<void> {
-    this.#attemptedAt = this.clock.monotonic();
-    const asked = { monotonic: this.#attemptedAt, wall: this.clock.now() };
+    const asked = instantOf(this.clock);
+    this.#attemptedAt = asked.monotonic;
     try {
       await this.#remote.reload();
       this.#take();
@@ -103,17 +104,13 @@ export class RemoteKeys implements KeySource {
       this.logger.error(`The keys of ${this.uri} cannot be fetched: ${reasonOf(cause)}`);
     }
     this.#failure = new UnavailableError('ERR_VERIFICATION_KEYS_UNAVAILABLE', { cause });
-    if (this.#contents !== null && this.#staleness() > this.policy.maxStaleness) {
+    if (
+      this.#contents !== null &&
+      elapsedSince(this.#confirmed, this.clock) > this.policy.maxStaleness * 1000
+    ) {
       this.ring.replace([]);
       this.#contents = null;
     }
-  }
-
-  /** Seconds, on whichever clock says more; a process may have slept. */
-  #staleness(): number {
-    if (!this.#confirmed) return Infinity;
-    const { monotonic, wall } = this.#confirmed;
-    return Math.max(this.clock.monotonic() - monotonic, this.clock.now() - wall) / 1000;
   }
 
   /** Sooner after a failure. A share at random keeps a fleet that started at once from asking at once. */

@@ -1,16 +1,11 @@
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigError, UnavailableError } from '../core/errors.js';
+import { elapsedSince, instantOf, type Instant } from '../core/instant.js';
 import type { ResolvedOptions } from '../core/options.js';
 import type { Clock, KeySource, RefreshTokenStore, RevocationCheck } from '../core/ports.js';
 import { RevokedSessions } from './revoked-sessions.js';
 
 type Source = Pick<RefreshTokenStore, 'revokedWithin'>;
-/** Milliseconds on both of the node's clocks. */
-interface Moment {
-  readonly monotonic: number;
-  readonly wall: number;
-}
-
 type Listener = (sids: readonly string[]) => void;
 
 /** A time stamp can be older than its commit by as long as a transaction may take. */
@@ -32,8 +27,8 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
   readonly #wholeWindow: number;
   /** milliseconds, up to which what is known is believed */
   readonly #oldest: number;
-  readonly #read: { sessions: Moment | null; keys: Moment | null } = { sessions: null, keys: null };
-  #confirmed: Moment | null = null;
+  readonly #read: { sessions: Instant | null; keys: Instant | null } = { sessions: null, keys: null };
+  #confirmed: Instant | null = null;
   #readingKeys: Promise<void> | null = null;
   #readWholeAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
@@ -73,7 +68,7 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   isRevoked(sid: string, now: number): boolean {
     // Before the first load there is nothing that could be accepted as old.
-    if (this.#confirmed === null || this.#ageOf(this.#confirmed, now) > this.#oldest) {
+    if (this.#confirmed === null || elapsedSince(this.#confirmed, this.clock, now) > this.#oldest) {
       throw new UnavailableError('ERR_REVOCATIONS_STALE');
     }
     return this.#revoked.has(sid);
@@ -91,11 +86,7 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   /** Seconds since this node's knowledge was last confirmed, on whichever clock says more; a process may have slept. */
   staleness(now = this.clock.now()): number {
-    return this.#ageOf(this.#confirmed, now) / 1000;
-  }
-
-  #ageOf(moment: Moment | null, now: number): number {
-    return moment ? Math.max(this.clock.monotonic() - moment.monotonic, now - moment.wall) : Infinity;
+    return elapsedSince(this.#confirmed, this.clock, now) / 1000;
   }
 
   /**
@@ -108,9 +99,9 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
   }
 
   async #readSessions(): Promise<void> {
-    const asked = this.#moment();
+    const asked = instantOf(this.clock);
     const isWhole = asked.monotonic - this.#readWholeAt >= this.options.revocation.maxStaleness * 1000;
-    const missed = this.#ageOf(this.#read.sessions, asked.wall);
+    const missed = elapsedSince(this.#read.sessions, this.clock, asked.wall);
     const window = isWhole ? this.#wholeWindow : Math.min(missed + OVERLAP, this.#wholeWindow);
     const { sessions } = await this.source.revokedWithin(window);
     this.learn(sessions.map(({ sid }) => sid));
@@ -121,7 +112,7 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   /** One reading at a time, and nobody's polling waits for it: when a key is due to change, that takes its time. */
   #readKeys(): Promise<void> {
-    const asked = this.#moment();
+    const asked = instantOf(this.clock);
     this.#readingKeys ??= this.keys
       .refresh()
       .then(() => this.#confirm('keys', asked))
@@ -132,14 +123,10 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
   }
 
   /** As old as the older of the two. */
-  #confirm(what: 'sessions' | 'keys', asked: Moment): void {
+  #confirm(what: 'sessions' | 'keys', asked: Instant): void {
     this.#read[what] = asked;
     const { sessions, keys } = this.#read;
     this.#confirmed = sessions && keys && (sessions.monotonic < keys.monotonic ? sessions : keys);
-  }
-
-  #moment(): Moment {
-    return { monotonic: this.clock.monotonic(), wall: this.clock.now() };
   }
 
   /** What fails in somebody else's code must not keep the others from hearing. */
