@@ -22,7 +22,7 @@ import {
   type NewSigningKey,
   type StoredSigningKey,
 } from '../libs/auth/src/core/key-schedule.js';
-import { resolveOptions } from '../libs/auth/src/core/options.js';
+import { resolveOptions } from '../libs/auth/src/core/resolve-options.js';
 import { candidateKey, policy, storedKey } from './support/stored-keys.js';
 
 const { rotateEvery, publishLead, verifyFor } = policy;

@@ -1,10 +1,6 @@
 import { ConfigError } from '../libs/auth/src/core/errors.js';
-import {
-  resolveOptions,
-  warningsFor,
-  type ResolvedOptions,
-  type TokenFamilyOptions,
-} from '../libs/auth/src/core/options.js';
+import type { ResolvedOptions, TokenFamilyOptions } from '../libs/auth/src/core/options.js';
+import { resolveOptions, warningsFor } from '../libs/auth/src/core/resolve-options.js';
 
 const SECRET = 'a-secret-of-forty-characters-or-a-few-more';
 const required = {
@@ -60,7 +56,17 @@ describe('defaults', () => {
         leeway: 10,
         carrier: 'any',
       },
-      revocation: { pollInterval: 2, maxStaleness: 30, onStale: 'refuse' },
+      revocation: {
+        pollInterval: 2,
+        maxStaleness: 30,
+        onStale: 'refuse',
+        listen: true,
+        listenUrl: undefined,
+      },
+      sessions: { maxPerSubject: Infinity },
+      prune: { enabled: true, every: 600, keep: 2 * 86_400 },
+      audit: { enabled: false, keep: 90 * 86_400 },
+      resourceServers: [],
       database: { lockTimeout: 2, queryTimeout: 4, preparedStatements: true },
       clockTolerance: 5,
       claims: undefined,
@@ -93,6 +99,22 @@ describe('defaults', () => {
     ['revocation.pollInterval', '5', 5],
     ['revocation.maxStaleness', '1m', 60],
     ['revocation.onStale', 'accept'],
+    ['revocation.listen', false],
+    ['revocation.listenUrl', 'postgres://app@db:5432/app'],
+    ['sessions.maxPerSubject', 1],
+    ['prune.enabled', false],
+    ['prune.every', '1s', 1],
+    ['prune.keep', '2h', 7200],
+    ['audit.enabled', true],
+    ['audit.keep', '1h', 3600],
+    ['resourceServers', [{ id: 'a-Z.0_~', secret: SECRET }]],
+    [
+      'resourceServers',
+      [
+        { id: 'reports', secret: SECRET },
+        { id: 'billing', secret: SECRET },
+      ],
+    ],
     ['database.lockTimeout', 0.2],
     ['database.queryTimeout', '3s', 3],
     ['database.preparedStatements', false],
@@ -154,6 +176,18 @@ describe('faults', () => {
     ['revocation.pollInterval', 0],
     ['revocation.maxStaleness', '2h'],
     ['revocation.onStale', 'ignore'],
+    ['revocation.listen', 'yes'],
+    ['revocation.listenUrl', ''],
+    ['sessions.maxPerSubject', 0],
+    ['sessions.maxPerSubject', 2.5],
+    ['sessions.maxPerSubject', '5'],
+    ['prune.enabled', 0],
+    ['prune.every', 0],
+    ['prune.keep', '59m'],
+    ['audit.enabled', 'yes'],
+    ['audit.keep', 0],
+    ['resourceServers', []],
+    ['resourceServers', { id: 'reports', secret: SECRET }],
     ['database.lockTimeout', 0],
     ['database.queryTimeout', '5 minutes'],
     ['database.preparedStatements', 'no'],
@@ -197,6 +231,32 @@ describe('faults', () => {
     ['refreshToken.keys must not use an id twice', [1, 2, 1].map((id) => ({ id, secret: SECRET }))],
   ])('a refresh-token key: %s', (fault, keys) => {
     expect(errorOf(withOption('refreshToken.keys', keys)).faults.join('\n')).toContain(fault);
+  });
+
+  test.each<[fault: string, credentials: unknown]>([
+    ['resourceServers[0].id must be 1 to 64 of', [{ id: '', secret: SECRET }]],
+    ['resourceServers[0].id must be 1 to 64 of', [{ id: 'a:b', secret: SECRET }]],
+    ['resourceServers[0].id must be 1 to 64 of', [{ id: 'x'.repeat(65), secret: SECRET }]],
+    ['resourceServers[0].id must be 1 to 64 of', [{ secret: SECRET }]],
+    ['resourceServers[0].secret must be 32 or more visible', [{ id: 'a', secret: 'x'.repeat(31) }]],
+    ['resourceServers[0].secret must be 32 or more visible', [{ id: 'a', secret: `${SECRET} ` }]],
+    ['resourceServers[0].secret must be 32 or more visible', [{ id: 'a', secret: new Uint8Array(32) }]],
+    ['resourceServers[0].secret must be 32 or more visible', [{ id: 'a' }]],
+    ['resourceServers must not use an id twice', ['a', 'b', 'a'].map((id) => ({ id, secret: SECRET }))],
+  ])('the credentials of a resource server: %s', (fault, credentials) => {
+    const message = errorOf(withOption('resourceServers', credentials)).message;
+    expect(message).toContain(fault);
+    expect(message).not.toContain(SECRET);
+  });
+
+  test('a family is not forgotten before its last access token, where rows are deleted at all', () => {
+    const long = {
+      ...withOption('prune.keep', '24h'),
+      accessToken: { ...required.accessToken, lifetime: '1d' },
+    };
+    expect(errorOf(long).faults).toEqual([expect.stringContaining('prune.keep is below')]);
+    expect(resolveOptions({ ...long, prune: { enabled: false } }).accessToken.lifetime).toBe(86_400);
+    expect(resolveOptions({ ...long, prune: { keep: '25h' } }).prune.keep).toBe(90_000);
   });
 
   test.each<[fault: string, changes: [string, unknown][]]>([

@@ -49,7 +49,7 @@ test('a block that does not compile is found', () => {
 });
 
 test.each([
-  ['README.md', 'options.ts', 15],
+  ['README.md', 'resolve-options.ts', 15],
   ['docs/resource-server.md', 'resource-server-options.ts', 10],
 ])('the table of options in %s names every option and its default', (page, file, atLeast) => {
   const rows = [...readFileSync(page, 'utf8').matchAll(/^\| `([\w.]+)` +\| (.*?) *\|/gm)];

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Family } from '../../libs/auth/src/core/family.js';
-import { resolveOptions } from '../../libs/auth/src/core/options.js';
+import { resolveOptions } from '../../libs/auth/src/core/resolve-options.js';
 import type { Login, RefreshTokenStore, Rotation } from '../../libs/auth/src/core/ports.js';
 import { RefreshTokenCodec, type RefreshTokenParts } from '../../libs/auth/src/core/refresh-token.js';
 import { MemoryRefreshTokenStore } from '../../libs/auth/src/storage/memory.store.js';

@@ -4,7 +4,8 @@ import { ACCESS_PROVIDERS } from './access/access.providers.js';
 import { VerifiedTokens } from './access/verified-tokens.js';
 import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
 import { keyPolicy } from './core/key-schedule.js';
-import { resolveOptions, ResolvedOptions, warningsFor, type TokenFamilyOptions } from './core/options.js';
+import { ResolvedOptions, type TokenFamilyOptions } from './core/options.js';
+import { resolveOptions, warningsFor } from './core/resolve-options.js';
 import {
   AccessPolicy,
   AccessTokens,

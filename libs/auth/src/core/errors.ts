@@ -22,6 +22,7 @@ export type AuthErrorCode =
   | 'ERR_ACCESS_TOKEN_EXPIRED'
   | 'ERR_ACCESS_TOKEN_REVOKED'
   | 'ERR_CONTEXT_UNKNOWN'
+  | 'ERR_CLIENT_UNAUTHENTICATED'
   | 'ERR_SCOPE_INSUFFICIENT'
   | 'ERR_AUTHENTICATION_TOO_OLD'
   | 'ERR_SIGNING_KEY_UNAVAILABLE'
@@ -38,6 +39,7 @@ export type AuthErrorCode =
 export type WireError =
   | 'invalid_request'
   | 'invalid_grant'
+  | 'invalid_client'
   | 'invalid_token'
   | 'insufficient_scope'
   | 'insufficient_user_authentication'
@@ -154,6 +156,16 @@ export class InsufficientScopeError extends AuthError {
   /** @param scope everything the route demands, space-separated */
   constructor(readonly scope: string) {
     super('ERR_SCOPE_INSUFFICIENT', 'The access token does not grant the scope this demands');
+  }
+}
+
+/** A service that has to authenticate did not, or with the wrong secret. RFC 6749 section 5.2. */
+export class InvalidClientError extends AuthError {
+  readonly error = 'invalid_client';
+  readonly status = 401;
+
+  constructor() {
+    super('ERR_CLIENT_UNAUTHENTICATED', 'Client authentication failed');
   }
 }
 

@@ -38,4 +38,5 @@ export type Grant = Pick<
   'familyId' | 'subject' | 'clientId' | 'scope' | 'claims' | 'issuedAt' | 'idleExpiresAt' | 'expiresAt'
 >;
 
-export type RevocationReason = 'logout' | 'reuse' | 'subject_refused' | 'administrative';
+export type RevocationReason =
+  'logout' | 'reuse' | 'subject_refused' | 'administrative' | 'password_change' | 'session_limit';

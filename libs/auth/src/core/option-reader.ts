@@ -1,8 +1,11 @@
 import { parseDuration, type Duration } from './lifetime.js';
+import type { ResourceServerCredentials } from './options.js';
 import type { RefreshTokenKey } from './refresh-token.js';
 
 const MIN_SECRET_BYTES = 32;
 const MAX_TEXTS_BYTES = 512;
+/** What needs no escape in a user-id of HTTP Basic, whoever encodes it: RFC 6749 section 2.3.1. */
+const CREDENTIALS_ID = /^[A-Za-z0-9._~-]{1,64}$/;
 
 /** Reads options by path, collects faults instead of throwing, and remembers which names were known. */
 export class OptionReader {
@@ -117,6 +120,27 @@ export class OptionReader {
     }
     if (new Set(ids).size < ids.length) this.#fault(path, 'must not use an id twice', undefined);
     return keys;
+  }
+
+  /** Names with secrets that are sent as text: those of services that authenticate. Empty where none is given. */
+  credentials(path: string): ResourceServerCredentials[] {
+    const all = this.optionalList(path) as ResourceServerCredentials[];
+    for (const [index, each] of all.entries()) {
+      if (typeof each?.id !== 'string' || !CREDENTIALS_ID.test(each.id)) {
+        this.#fault(
+          `${path}[${index}].id`,
+          'must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -',
+          undefined,
+        );
+      }
+      if (typeof each?.secret !== 'string' || !isSecret(each.secret) || !/^[\x21-\x7e]+$/.test(each.secret)) {
+        const remedy = `must be ${MIN_SECRET_BYTES} or more visible ASCII characters, for example from \`openssl rand -base64 32\``;
+        this.#fault(`${path}[${index}].secret`, remedy, undefined);
+      }
+    }
+    if (new Set(all.map((each) => each?.id)).size < all.length)
+      this.#fault(path, 'must not use an id twice', undefined);
+    return all;
   }
 
   faults(): string[] {

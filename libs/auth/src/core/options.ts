@@ -1,6 +1,4 @@
-import { ConfigError } from './errors.js';
 import type { Duration } from './lifetime.js';
-import { OptionReader } from './option-reader.js';
 import type { ClaimsProvider } from './ports.js';
 import type { RefreshTokenKey } from './refresh-token.js';
 
@@ -28,6 +26,14 @@ export interface KeyEncryptionKey {
   readonly id: number;
   /** 32 random bytes or more */
   readonly secret: string | Uint8Array;
+}
+
+/** What a service without the database authenticates with, by HTTP Basic. */
+export interface ResourceServerCredentials {
+  /** its name, 1 to 64 of the characters A-Z a-z 0-9 . _ ~ - */
+  readonly id: string;
+  /** 32 random bytes or more, as text */
+  readonly secret: string;
 }
 
 /** What `AuthModule.forRoot` takes. `issuer`, `audience` and the keys of both kinds of token are required. */
@@ -70,7 +76,29 @@ export interface TokenFamilyOptions {
     maxStaleness?: Duration | undefined;
     /** `refuse` answers 503, `accept` lets tokens pass unchecked */
     onStale?: 'refuse' | 'accept' | undefined;
+    /** hear of revocations by NOTIFY as well, on a connection of its own; polling does not depend on it */
+    listen?: boolean | undefined;
+    /** the database's own address for that connection, where the data source goes through a pooler such as PgBouncer */
+    listenUrl?: string | undefined;
   };
+  sessions?: {
+    /** a login beyond these ends the session of the subject that was used least recently; default: no limit */
+    maxPerSubject?: number | undefined;
+  };
+  prune?: {
+    /** whether this node deletes the rows of families that are over */
+    enabled?: boolean | undefined;
+    every?: Duration | undefined;
+    /** how long after its end a family's row is kept */
+    keep?: Duration | undefined;
+  };
+  audit?: {
+    /** whether exceptional verdicts and revocations are written to the table `token_audit` */
+    enabled?: boolean | undefined;
+    keep?: Duration | undefined;
+  };
+  /** services without the database that may read `GET /auth/revocations`, each by its own secret of 32 bytes or more */
+  resourceServers?: readonly ResourceServerCredentials[] | undefined;
   database?: {
     lockTimeout?: Duration | undefined;
     /** for one statement, waiting for a connection included */
@@ -116,7 +144,23 @@ export interface ResolvedOptions {
     readonly pollInterval: number;
     readonly maxStaleness: number;
     readonly onStale: 'refuse' | 'accept';
+    readonly listen: boolean;
+    readonly listenUrl: string | undefined;
   };
+  readonly sessions: {
+    /** Infinity when there is no limit */
+    readonly maxPerSubject: number;
+  };
+  readonly prune: {
+    readonly enabled: boolean;
+    readonly every: number;
+    readonly keep: number;
+  };
+  readonly audit: {
+    readonly enabled: boolean;
+    readonly keep: number;
+  };
+  readonly resourceServers: readonly ResourceServerCredentials[];
   readonly database: {
     readonly lockTimeout: number;
     readonly queryTimeout: number;
@@ -127,120 +171,3 @@ export interface ResolvedOptions {
 }
 
 export const ResolvedOptions = Symbol('ResolvedOptions');
-
-const DAY = 86_400;
-
-const GIVEN_KEYS = 'accessToken.keys';
-const MANAGED_KEYS = 'accessToken.managedKeys';
-
-/**
- * Applies the defaults and finds every fault in one pass.
- *
- * @param moreFaults what other rooms found, such as key material that cannot be read
- * @throws {ConfigError} names all of them, each with its remedy, and repeats no secret
- */
-export function resolveOptions(
-  input: TokenFamilyOptions,
-  moreFaults: readonly string[] = [],
-): ResolvedOptions {
-  const read = new OptionReader(input);
-  const keysFrom = read.either(
-    GIVEN_KEYS,
-    MANAGED_KEYS,
-    `must be a list of at least one key, unless ${MANAGED_KEYS} is given`,
-  );
-  const resolved: ResolvedOptions = {
-    issuer: read.text('issuer'),
-    audience: read.texts('audience'),
-    clientId: read.text('clientId', 'default'),
-    accessToken: {
-      keys: keysFrom === GIVEN_KEYS ? (read.list('accessToken.keys') as readonly SigningKeyInput[]) : [],
-      managedKeys: keysFrom === MANAGED_KEYS ? managedKeys(read) : undefined,
-      algorithm: read.choice('accessToken.algorithm', ['ES256', 'RS256', 'HS256'], 'ES256'),
-      lifetime: read.duration('accessToken.lifetime', '5m', 1, DAY),
-      jitter: read.number('accessToken.jitter', 0.2, 0, 0.5),
-      claimsTimeout: read.duration('accessToken.claimsTimeout', '5s', 0.01, 60),
-      cacheSize: read.number('accessToken.cacheSize', 10_000, 0, 1_000_000),
-    },
-    refreshToken: {
-      keys: read.secrets('refreshToken.keys'),
-      lifetime: read.duration('refreshToken.lifetime', '30d', 1, 3650 * DAY),
-      idleLifetime: read.duration('refreshToken.idleLifetime', '7d', 1, 3650 * DAY),
-      leeway: read.duration('refreshToken.leeway', '10s', 0, 60),
-      carrier: read.choice('refreshToken.carrier', ['any', 'body', 'cookie'], 'any'),
-    },
-    revocation: {
-      pollInterval: read.duration('revocation.pollInterval', '2s', 0.05, 60),
-      maxStaleness: read.duration('revocation.maxStaleness', '30s', 0.1, 3600),
-      onStale: read.choice('revocation.onStale', ['refuse', 'accept'], 'refuse'),
-    },
-    database: {
-      lockTimeout: read.duration('database.lockTimeout', '2s', 0.01, 60),
-      queryTimeout: read.duration('database.queryTimeout', '4s', 0.02, 120),
-      preparedStatements: read.boolean('database.preparedStatements', true),
-    },
-    clockTolerance: read.duration('clockTolerance', '5s', 0, 60),
-    claims: read.function('claims') as ClaimsProvider | undefined,
-  };
-  const faults = [...read.faults(), ...relations(resolved), ...moreFaults];
-  if (faults.length > 0) throw new ConfigError(faults);
-  return resolved;
-}
-
-function managedKeys(read: OptionReader): ResolvedManagedKeys {
-  return {
-    encryptionKeys: read.secrets('accessToken.managedKeys.encryptionKeys'),
-    rotateEvery: read.duration('accessToken.managedKeys.rotateEvery', '30d', 0.4, 3650 * DAY),
-    publishLead: read.duration('accessToken.managedKeys.publishLead', '1h', 0.2, 30 * DAY),
-  };
-}
-
-/** Settings that are allowed and yet weaken a promise; for the log at start. */
-export function warningsFor(options: ResolvedOptions): string[] {
-  const { accessToken, refreshToken } = options;
-  const spread = accessToken.jitter * accessToken.lifetime;
-  return spread < 4 * refreshToken.leeway
-    ? [
-        `accessToken.jitter × accessToken.lifetime is ${spread} s, less than 4 × refreshToken.leeway: ` +
-          'a thief who knows the refresh schedule could time requests to it; raise one or lower the leeway',
-      ]
-    : [];
-}
-
-function relations({ accessToken, refreshToken, revocation, database }: ResolvedOptions): string[] {
-  const faults: string[] = [];
-  const demand = (holds: boolean, fault: string) => {
-    if (!holds) faults.push(fault);
-  };
-  demand(
-    refreshToken.idleLifetime <= refreshToken.lifetime,
-    'refreshToken.idleLifetime is longer than refreshToken.lifetime: shorten it, or lengthen the other',
-  );
-  demand(
-    refreshToken.leeway < refreshToken.idleLifetime,
-    'refreshToken.leeway is not below refreshToken.idleLifetime: shorten it',
-  );
-  demand(
-    revocation.pollInterval < revocation.maxStaleness,
-    'revocation.pollInterval is not below revocation.maxStaleness: every poll would come too late',
-  );
-  demand(
-    database.lockTimeout < database.queryTimeout,
-    'database.lockTimeout is not below database.queryTimeout: the lock would never time out first',
-  );
-  const { managedKeys: managed, algorithm } = accessToken;
-  if (!managed) return faults;
-  demand(
-    algorithm !== 'HS256',
-    'accessToken.algorithm HS256 has no public key to manage: choose another, or give accessToken.keys',
-  );
-  demand(
-    managed.publishLead < managed.rotateEvery,
-    'accessToken.managedKeys.publishLead is not below accessToken.managedKeys.rotateEvery: shorten it',
-  );
-  demand(
-    managed.publishLead >= 2 * revocation.pollInterval,
-    'accessToken.managedKeys.publishLead is below 2 × revocation.pollInterval: nodes would not learn of a key before it signs; lengthen it',
-  );
-  return faults;
-}

@@ -77,6 +77,35 @@ export interface RefreshTokenStore {
 }
 export const RefreshTokenStore = Symbol('RefreshTokenStore');
 
+/** Where a node reads what has been revoked. Throws UnavailableError when that cannot be told in time. */
+export interface RevocationSource {
+  /**
+   * @param window milliseconds back from now
+   * @param take called once or more, before this resolves: a long answer comes in pieces
+   * @returns when it is as of
+   */
+  read(
+    window: number,
+    take: (sessions: readonly RevokedSession[]) => void,
+  ): Promise<{ now: number; age: number }>;
+}
+export const RevocationSource = Symbol('RevocationSource');
+
+/** Tells the other nodes of a revocation at once. An accelerator: what it loses, the next poll finds. */
+export interface RevocationChannel {
+  /** Tells the other nodes; is not waited for, and fails nothing. */
+  announce(sids: readonly string[]): void;
+  /**
+   * Hears the other nodes from now on, and opens itself again when it breaks.
+   *
+   * @param listener `heard` gets sessions the database itself has confirmed to be revoked; `joined` is called whenever
+   * hearing has begun (again): what was said in between was missed
+   */
+  open(listener: { heard(sessions: readonly RevokedSession[]): void; joined(): void }): void;
+  close(): Promise<void>;
+}
+export const RevocationChannel = Symbol('RevocationChannel');
+
 /** The keys at one moment of the store's clock, in the order they were published. */
 export interface SigningKeys extends Stamped {
   readonly keys: readonly StoredSigningKey[];
