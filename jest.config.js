@@ -29,6 +29,8 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^nestjs-token-family$': '<rootDir>/libs/auth/src/index.ts',
+    '^nestjs-token-family/opentelemetry$': '<rootDir>/libs/auth/src/opentelemetry.ts',
+    '^nestjs-token-family/prometheus$': '<rootDir>/libs/auth/src/prometheus.ts',
     '^nestjs-token-family/resource-server$': '<rootDir>/libs/auth/src/resource-server.ts',
     '^nestjs-token-family/typeorm$': '<rootDir>/libs/auth/src/typeorm.ts',
     '^token-family-client$': '<rootDir>/libs/client/src/index.ts',

@@ -5,6 +5,7 @@ const {
   ConfigError,
   InsufficientScopeError,
   InsufficientUserAuthenticationError,
+  InvalidClientError,
   InvalidCredentialsError,
   InvalidGrantError,
   InvalidRequestError,
@@ -97,6 +98,13 @@ const told: [error: errors.AuthError, ...told: [number, errors.WireError, errors
     'insufficient_scope',
     'ERR_SCOPE_INSUFFICIENT',
     'The access token does not grant the scope this demands',
+  ],
+  [
+    new InvalidClientError(),
+    401,
+    'invalid_client',
+    'ERR_CLIENT_UNAUTHENTICATED',
+    'Client authentication failed',
   ],
   [
     new InsufficientUserAuthenticationError(300),

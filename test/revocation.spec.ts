@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Module, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -8,6 +7,7 @@ import { statementsFor } from '../libs/auth/src/storage/statements.js';
 import { createDatabase, dataSourceOptions, type TestDatabase } from './support/database.js';
 import { me } from './support/http.js';
 import { options, startNode } from './support/node.js';
+import { soon } from './support/wire.js';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -15,13 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const quick = options({ revocation: { pollInterval: 0.05 } });
-
-/** Asks again until it holds, or a second has passed. */
-async function soon(holds: () => Promise<boolean>): Promise<boolean> {
-  for (const end = Date.now() + 1000; Date.now() < end; await sleep(10)) if (await holds()) return true;
-  return false;
-}
+const quick = options({ revocation: { pollInterval: 0.05, listen: false } });
 
 test('a revocation reaches the access tokens of its session on every node, and of no other', async () => {
   const nodes = await Promise.all([1, 2, 3].map(() => startNode({ url: database.url, options: quick })));
@@ -58,142 +52,6 @@ test('two logins and a revoke-all within one second: the first is dead, the seco
     expect((await me(node, after.accessToken)).status).toBe(200);
   }
   await node.close();
-});
-
-describe('the feed', () => {
-  const clock = { wall: 1_000_000, mono: 5_000, now: () => clock.wall, monotonic: () => clock.mono };
-  const settings = {
-    accessToken: { lifetime: 300 },
-    clockTolerance: 5,
-    revocation: { pollInterval: 2, maxStaleness: 30, onStale: 'refuse' },
-  };
-  const source = { sessions: [] as string[], windows: [] as number[], fails: false };
-  const revokedWithin = async (window: number) => {
-    if (source.fails) throw new Error('down');
-    source.windows.push(window);
-    return { now: clock.wall, sessions: source.sessions.map((sid) => ({ sid, revokedAt: 0 })) };
-  };
-  const keys = { refresh: async () => {} };
-  const feedWith = (onStale: 'refuse' | 'accept'): RevocationFeed =>
-    new RevocationFeed(
-      { revokedWithin },
-      { refresh: () => keys.refresh() },
-      { ...settings, revocation: { ...settings.revocation, onStale } } as never,
-      clock,
-    );
-  const pass = (seconds: number): void => {
-    clock.wall += seconds * 1000;
-    clock.mono += seconds * 1000;
-  };
-  beforeEach(() => {
-    Object.assign(source, { sessions: [], windows: [], fails: false });
-    keys.refresh = async () => {};
-  });
-
-  test.each(['refuse', 'accept'] as const)('refuses to answer before its first load: %s', (onStale) => {
-    expect(() => feedWith(onStale).isRevoked('a', clock.wall)).toThrow(/cannot answer now/);
-  });
-
-  test('learns what it read of sessions, whatever becomes of the keys', async () => {
-    const feed = feedWith('accept');
-    await feed.refresh();
-    keys.refresh = () => Promise.reject(new Error('keys'));
-    source.sessions = ['a'];
-    await expect(feed.refresh()).rejects.toThrow('keys');
-    expect(feed.isRevoked('a', clock.wall)).toBe(true);
-  });
-
-  test('learns of sessions while a change of the keys is under way', async () => {
-    const feed = feedWith('refuse');
-    await feed.refresh();
-    let changed!: () => void;
-    keys.refresh = () => new Promise((resolve) => (changed = resolve));
-    const told: string[] = [];
-    feed.onRevoked((sids) => told.push(...sids));
-    source.sessions = ['a'];
-    const refreshed = feed.refresh();
-    await Promise.resolve().then(() => Promise.resolve());
-    expect(told).toEqual(['a']);
-    changed();
-    await refreshed;
-  });
-
-  test('is as old as the older of what it knows of sessions and of keys', async () => {
-    const feed = feedWith('refuse');
-    await feed.refresh();
-    keys.refresh = () => Promise.reject(new Error('keys'));
-    for (let seconds = 0; seconds < 30; seconds += 2) {
-      pass(2);
-      await feed.refresh().catch(() => {});
-    }
-    expect(feed.isRevoked('a', clock.wall)).toBe(false);
-    pass(2);
-    await feed.refresh().catch(() => {});
-    expect(() => feed.isRevoked('a', clock.wall)).toThrow(/cannot answer now/);
-  });
-
-  test('tells everybody, though one listener fails', async () => {
-    const feed = feedWith('refuse');
-    const told: string[] = [];
-    feed.onRevoked(() => {
-      throw new Error('of the application');
-    });
-    feed.onRevoked((sids) => told.push(...sids));
-    feed.learn(['a']);
-    source.sessions = ['b'];
-    await feed.refresh();
-    expect(told).toEqual(['a', 'b']);
-  });
-
-  test.each(['wall', 'mono'] as const)('is stale by its %s clock alone', async (one) => {
-    const feed = feedWith('refuse');
-    await feed.refresh();
-    clock[one] += 30_000;
-    expect(feed.isRevoked('a', clock.wall)).toBe(false);
-    clock[one] += 1;
-    expect(() => feed.isRevoked('a', clock.wall)).toThrow(/cannot answer now/);
-  });
-
-  test('that is stale passes tokens unchecked only by choice, and still refuses what it knows', async () => {
-    const feed = feedWith('accept');
-    await feed.refresh();
-    feed.learn(['known']);
-    pass(3600);
-    expect(feed.isRevoked('unknown', clock.wall)).toBe(false);
-    expect(feed.isRevoked('known', clock.wall)).toBe(true);
-  });
-
-  test('keeps what it knew when a reading fails', async () => {
-    const feed = feedWith('refuse');
-    source.sessions = ['a'];
-    await feed.refresh();
-    source.fails = true;
-    await expect(feed.refresh()).rejects.toThrow('down');
-    expect(feed.isRevoked('a', clock.wall)).toBe(true);
-  });
-
-  test('reads an overlap at every poll, and the whole window every maxStaleness', async () => {
-    const feed = feedWith('refuse');
-    await feed.refresh();
-    pass(2);
-    await feed.refresh();
-    pass(28);
-    await feed.refresh();
-    expect(source.windows).toEqual([3_905_000, 62_000, 3_905_000]);
-  });
-
-  test('forgets a session when no access token of it can live', async () => {
-    const feed = feedWith('refuse');
-    source.sessions = ['a'];
-    await feed.refresh();
-    source.sessions = [];
-    pass(364);
-    await feed.refresh();
-    expect(feed.isRevoked('a', clock.wall)).toBe(true);
-    pass(1);
-    await feed.refresh();
-    expect(feed.isRevoked('a', clock.wall)).toBe(false);
-  });
 });
 
 test('a node that drains still learns of revocations', async () => {

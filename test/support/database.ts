@@ -1,13 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { RefreshToken, SigningKeyRecord } from 'nestjs-token-family/typeorm';
+import {
+  RefreshToken,
+  SigningKeyRecord,
+  TokenAudit,
+  tokenFamilyAuditMigrations,
+} from 'nestjs-token-family/typeorm';
 import { withDatabase } from './database-name.js';
+
+export interface ConnectOptions {
+  readonly poolSize?: number;
+  readonly logging?: boolean;
+  /** with the entity of the audit trail; its table is made by `withAuditTable` */
+  readonly audit?: boolean;
+  /** addresses of standbys, for TypeORM's `replication` */
+  readonly replicas?: readonly string[] | undefined;
+}
 
 export interface TestDatabase {
   readonly url: string;
   /** A data source of its own pool on this database; closed by `drop`. */
-  connect(options?: { poolSize?: number; logging?: boolean }): Promise<DataSource>;
+  connect(options?: ConnectOptions): Promise<DataSource>;
   /** One statement, for looking at rows and for moving them back in time. */
   query<Row extends object>(sql: string, parameters?: unknown[]): Promise<Row[]>;
   /**
@@ -52,15 +66,27 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
   };
 }
 
+/** Makes the table of the audit trail, which the template leaves out as applications may. */
+export async function withAuditTable(database: TestDatabase): Promise<TestDatabase> {
+  const options = dataSourceOptions(database.url, { audit: true });
+  const source = await new DataSource({ ...options, migrations: tokenFamilyAuditMigrations }).initialize();
+  await source.runMigrations();
+  await source.destroy();
+  return database;
+}
+
 export function dataSourceOptions(
   url: string,
-  { poolSize = 10, logging = false }: { poolSize?: number; logging?: boolean } = {},
+  { poolSize = 10, logging = false, audit = false, replicas = [] }: ConnectOptions = {},
 ): DataSourceOptions {
   return {
     type: 'postgres',
     url,
+    ...(replicas.length > 0 && {
+      replication: { master: { url }, slaves: replicas.map((replica) => ({ url: replica })) },
+    }),
     installExtensions: false,
-    entities: [RefreshToken, SigningKeyRecord],
+    entities: [RefreshToken, SigningKeyRecord, ...(audit ? [TokenAudit] : [])],
     poolSize,
     logging,
   };

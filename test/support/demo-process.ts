@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 
 /** One application of the demo as it is built and run: ESM, a process, an environment. */
@@ -11,6 +12,8 @@ export interface DemoProcess {
   kill(): Promise<void>;
 }
 
+/** Given to all of them: a demo that makes its own leaves it in the working directory, where a developer's may run. */
+const REVOCATIONS_SECRET = randomBytes(32).toString('base64');
 const PROGRAMS = { node: 'dist/src/main.js', resource: 'dist/src/resource/main.js' };
 
 export async function startDemo(
@@ -18,7 +21,7 @@ export async function startDemo(
   program: keyof typeof PROGRAMS = 'node',
 ): Promise<DemoProcess> {
   const child: ChildProcess = spawn(process.execPath, [PROGRAMS[program]], {
-    env: { PATH: process.env['PATH'], PORT: '0', ...environment },
+    env: { PATH: process.env['PATH'], PORT: '0', REVOCATIONS_SECRET, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

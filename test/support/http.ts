@@ -12,9 +12,13 @@ interface Sent {
   readonly json?: unknown;
   /** sent as a form */
   readonly form?: Record<string, string> | string;
+  readonly signal?: AbortSignal;
 }
 
-export async function send(url: string, { method, headers = {}, json, form }: Sent = {}): Promise<Answer> {
+export async function send(
+  url: string,
+  { method, headers = {}, json, form, signal }: Sent = {},
+): Promise<Answer> {
   const body =
     json === undefined
       ? form === undefined
@@ -27,6 +31,7 @@ export async function send(url: string, { method, headers = {}, json, form }: Se
     headers: { ...(body !== undefined && { 'content-type': type }), ...headers },
     ...(body !== undefined && { body }),
     redirect: 'manual',
+    ...(signal && { signal }),
   });
   const text = await response.text();
   return {

@@ -66,6 +66,10 @@ export interface NodeSettings {
   readonly extras?: AuthModuleExtras;
   readonly adapter?: Adapter;
   readonly poolSize?: number;
+  /** whether the data source knows the entity of the audit trail */
+  readonly audit?: boolean;
+  /** addresses of standbys, for TypeORM's `replication` */
+  readonly replicas?: readonly string[];
   /** default: any that is free */
   readonly port?: number;
   /** `app.setGlobalPrefix` */
@@ -89,7 +93,11 @@ export async function startNode(settings: NodeSettings): Promise<TestNode> {
   @Module({
     imports: [
       TypeOrmModule.forRoot({
-        ...dataSourceOptions(settings.url, { poolSize: settings.poolSize ?? 10 }),
+        ...dataSourceOptions(settings.url, {
+          poolSize: settings.poolSize ?? 10,
+          audit: settings.audit ?? false,
+          replicas: settings.replicas,
+        }),
         retryAttempts: 0,
       }),
       AuthModule.forRoot({ ...(settings.options ?? options()), routes: true, ...settings.extras }),

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Family } from '../../libs/auth/src/core/family.js';
 import { resolveOptions } from '../../libs/auth/src/core/resolve-options.js';
+import type { ResolvedOptions } from '../../libs/auth/src/core/options.js';
 import type { Login, RefreshTokenStore, Rotation } from '../../libs/auth/src/core/ports.js';
 import { RefreshTokenCodec, type RefreshTokenParts } from '../../libs/auth/src/core/refresh-token.js';
 import { MemoryRefreshTokenStore } from '../../libs/auth/src/storage/memory.store.js';
@@ -34,21 +35,21 @@ export interface World {
 }
 
 /** Every store there is, for one contract. */
-export const worlds: [string, () => Promise<World>][] = [
+export const worlds: [string, (settings?: ResolvedOptions) => Promise<World>][] = [
   [
     'PostgreSQL',
-    async () => {
+    async (settings = storeOptions) => {
       const database = await createDatabase();
-      const store = new TypeOrmRefreshTokenStore(await database.connect(), storeOptions);
+      const store = new TypeOrmRefreshTokenStore(await database.connect(), settings);
       return { store, pass: (seconds) => database.passTime(seconds), close: () => database.drop() };
     },
   ],
   [
     'memory',
-    async () => {
+    async (settings = storeOptions) => {
       let now = Date.UTC(2026, 0, 1);
       // A clock that stood still would hide what the passing of time within a test does on PostgreSQL.
-      const store = new MemoryRefreshTokenStore(storeOptions, () => ++now);
+      const store = new MemoryRefreshTokenStore(settings, () => ++now);
       return { store, pass: async (seconds) => void (now += seconds * 1000), close: async () => {} };
     },
   ],

@@ -17,11 +17,15 @@ import { AuthorizationServer, describeAuthorizationServer } from './http/authori
 import { mounted } from './http/mounted.js';
 import { RefreshController } from './http/refresh.controller.js';
 import { RefreshGuard } from './http/refresh.guard.js';
+import { RevocationsController } from './http/revocations.controller.js';
 import { SessionsController } from './http/sessions.controller.js';
 import { WellKnownController } from './http/well-known.controller.js';
+import { TokenPruning } from './issuer/pruning.js';
 import { TokenEvents } from './issuer/token-events.js';
 import { TokenService } from './issuer/token.service.js';
 import { SigningKeyService } from './jwt/signing-key.service.js';
+import { TokenHealth } from './operations/token-health.js';
+import { TokenMetrics } from './operations/token-metrics.js';
 import { RefreshToken } from './storage/refresh-token.entity.js';
 import { SigningKeyRecord } from './storage/signing-key.entity.js';
 
@@ -62,6 +66,9 @@ function assemble(definition: DynamicModule, extras: AuthModuleExtras): DynamicM
       TokenService,
       TokenEvents,
       SigningKeyService,
+      TokenPruning,
+      TokenMetrics,
+      TokenHealth,
       RefreshGuard,
       ResolvedOptions,
       SessionCheck,
@@ -76,6 +83,7 @@ function controllersFor(routes: AuthModuleExtras['routes']): Type[] {
   return [
     mounted(RefreshController, prefix),
     mounted(SessionsController, `${prefix}/sessions`),
+    mounted(RevocationsController, `${prefix}/revocations`),
     WellKnownController,
   ];
 }

@@ -3,28 +3,39 @@ import { JwtService } from '@nestjs/jwt';
 import { ACCESS_PROVIDERS } from './access/access.providers.js';
 import { VerifiedTokens } from './access/verified-tokens.js';
 import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
+import { OPERATIONS } from './auth.operations.js';
 import { keyPolicy } from './core/key-schedule.js';
 import { ResolvedOptions, type TokenFamilyOptions } from './core/options.js';
 import { resolveOptions, warningsFor } from './core/resolve-options.js';
 import {
   AccessPolicy,
   AccessTokens,
+  AuditStore,
   Clock,
   KeySource,
+  PublishedRevocations,
   RefreshTokenStore,
+  RevocationChannel,
   RevocationCheck,
+  RevocationMemory,
+  RevocationSource,
   SessionCheck,
   SigningKeyStore,
 } from './core/ports.js';
 import { RefreshTokenCodec } from './core/refresh-token.js';
 import { RefreshGuard } from './http/refresh.guard.js';
 import { TokenResponseInterceptor } from './http/token-response.interceptor.js';
+import { AuditTrail } from './issuer/audit-trail.js';
 import { ClaimsSource } from './issuer/claims.source.js';
+import { IssuerTally } from './issuer/issuer-tally.js';
+import { TokenPruning } from './issuer/pruning.js';
+import { LostRevocations } from './issuer/lost-revocations.js';
 import { Rotator } from './issuer/rotator.js';
 import { TokenEvents } from './issuer/token-events.js';
 import { TokenService } from './issuer/token.service.js';
 import { AccessTokenSigner } from './jwt/access-token.signer.js';
 import { KeyEncryption } from './jwt/key-encryption.js';
+import { KeyMetrics } from './jwt/key-metrics.js';
 import { KeyRing, type SigningKey } from './jwt/key-ring.js';
 import { ManagedKeys } from './jwt/managed-keys.js';
 import { SigningKeyService } from './jwt/signing-key.service.js';
@@ -82,6 +93,11 @@ export const PROVIDERS: Provider[] = [
   { provide: CONFIGURATION, inject: [MODULE_OPTIONS_TOKEN], useFactory: configure },
   { provide: ResolvedOptions, inject: [CONFIGURATION], useFactory: ({ options }: Configuration) => options },
   { provide: SIGNING, inject: [CONFIGURATION, SigningKeyStore, Clock], useFactory: openKeys },
+  {
+    provide: KeyMetrics,
+    inject: [SIGNING],
+    useFactory: ({ ring, managed }: Signing) => new KeyMetrics(ring, managed),
+  },
   { provide: KeyRing, inject: [SIGNING], useFactory: ({ ring }: Signing) => ring },
   { provide: KeySource, inject: [SIGNING], useFactory: ({ managed }: Signing) => managed ?? STATIC_KEYS },
   {
@@ -123,9 +139,29 @@ export const PROVIDERS: Provider[] = [
     }),
   },
   {
+    provide: RevocationSource,
+    inject: [RefreshTokenStore, TokenEvents],
+    useFactory: (store: RefreshTokenStore, events: TokenEvents): RevocationSource => {
+      const lost = new LostRevocations(store, events);
+      return {
+        read: async (window, take) => ({ ...(await store.revokedWithin(window, take)), age: 0 }),
+        restore: (sids) => lost.restore(sids),
+      };
+    },
+  },
+  {
     provide: RevocationCheck,
-    inject: [RefreshTokenStore, KeySource, ResolvedOptions, Clock],
-    useFactory: (...args: ConstructorParameters<typeof RevocationFeed>) => new RevocationFeed(...args),
+    inject: [RevocationSource, KeySource, RevocationChannel, ResolvedOptions, Clock],
+    useFactory: (
+      source: RevocationSource,
+      keys: KeySource,
+      channel: RevocationChannel,
+      { revocation, accessToken, clockTolerance }: ResolvedOptions,
+      clock: Clock,
+    ) => {
+      const policy = { ...revocation, longestLife: accessToken.lifetime + clockTolerance };
+      return new RevocationFeed(source, keys, channel, policy, clock);
+    },
   },
   TokenEvents,
   {
@@ -140,7 +176,7 @@ export const PROVIDERS: Provider[] = [
       RefreshTokenStore,
       RefreshTokenCodec,
       ClaimsSource,
-      RevocationCheck,
+      RevocationMemory,
       TokenEvents,
       Clock,
       ResolvedOptions,
@@ -149,7 +185,7 @@ export const PROVIDERS: Provider[] = [
       store: RefreshTokenStore,
       codec: RefreshTokenCodec,
       claims: ClaimsSource,
-      revocations: RevocationCheck,
+      revocations: RevocationMemory,
       events: TokenEvents,
       clock: Clock,
       { refreshToken }: ResolvedOptions,
@@ -163,15 +199,31 @@ export const PROVIDERS: Provider[] = [
       Rotator,
       AccessTokens,
       ClaimsSource,
-      RevocationCheck,
+      RevocationMemory,
       TokenEvents,
       Clock,
       ResolvedOptions,
+      IssuerTally,
     ],
     useFactory: (...args: ConstructorParameters<typeof TokenService>) => new TokenService(...args),
+  },
+  { provide: PublishedRevocations, useExisting: RevocationCheck },
+  { provide: RevocationMemory, useExisting: RevocationCheck },
+  {
+    provide: TokenPruning,
+    inject: [RefreshTokenStore, AuditStore, ResolvedOptions],
+    useFactory: (families: RefreshTokenStore, audit: AuditStore | null, options: ResolvedOptions) =>
+      new TokenPruning(families, audit, options),
+  },
+  {
+    provide: AuditTrail,
+    inject: [AuditStore, TokenEvents, Clock],
+    useFactory: (store: AuditStore | null, events: TokenEvents, clock: Clock) =>
+      new AuditTrail(store, events, clock),
   },
   { provide: AccessPolicy, useExisting: ResolvedOptions },
   { provide: SessionCheck, useExisting: TokenService },
   RefreshGuard,
   TokenResponseInterceptor,
+  ...OPERATIONS,
 ];

@@ -1,10 +1,24 @@
-import type { Provider } from '@nestjs/common';
+import { Logger, type Provider } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
+import type { MetricSource } from './core/metrics.js';
 import { ResolvedOptions } from './core/options.js';
-import { Clock, RefreshTokenStore, SigningKeyStore } from './core/ports.js';
+import {
+  AuditStore,
+  Clock,
+  DatabaseProbe,
+  RefreshTokenStore,
+  RevocationChannel,
+  SigningKeyStore,
+} from './core/ports.js';
+import { SILENT_CHANNEL } from './revocation/silent-channel.js';
+import { MemoryAuditStore } from './storage/memory-audit.store.js';
 import { MemorySigningKeyStore } from './storage/memory-signing-key.store.js';
 import { MemoryRefreshTokenStore } from './storage/memory.store.js';
+import { PoolMetrics } from './storage/pool-metrics.js';
+import { PrimaryProbe } from './storage/primary-probe.js';
+import { PostgresRevocationChannel } from './storage/revocation-channel.js';
+import { TypeOrmAuditStore } from './storage/typeorm-audit.store.js';
 import { TypeOrmSigningKeyStore } from './storage/typeorm-signing-key.store.js';
 import { TypeOrmRefreshTokenStore } from './storage/typeorm.store.js';
 
@@ -24,6 +38,28 @@ export function storesOn(dataSource: string | undefined): Provider[] {
       useFactory: (source: DataSource, options: ResolvedOptions) =>
         options.accessToken.managedKeys ? new TypeOrmSigningKeyStore(source, options) : null,
     },
+    {
+      provide: AuditStore,
+      inject: [getDataSourceToken(dataSource), ResolvedOptions],
+      useFactory: (source: DataSource, options: ResolvedOptions) =>
+        options.audit.enabled ? new TypeOrmAuditStore(source, options) : null,
+    },
+    {
+      provide: RevocationChannel,
+      inject: [getDataSourceToken(dataSource), ResolvedOptions],
+      useFactory: (source: DataSource, options: ResolvedOptions) =>
+        new PostgresRevocationChannel(source, options, new Logger('RevocationChannel')),
+    },
+    {
+      provide: DatabaseProbe,
+      inject: [getDataSourceToken(dataSource), ResolvedOptions],
+      useFactory: (source: DataSource, { database }: ResolvedOptions) => new PrimaryProbe(source, database),
+    },
+    {
+      provide: PoolMetrics,
+      inject: [getDataSourceToken(dataSource)],
+      useFactory: (source: DataSource) => new PoolMetrics(source),
+    },
   ];
 }
 
@@ -39,4 +75,13 @@ export const STORES_IN_MEMORY: Provider[] = [
     inject: [Clock],
     useFactory: (clock: Clock) => new MemorySigningKeyStore(() => clock.now()),
   },
+  {
+    provide: AuditStore,
+    inject: [ResolvedOptions, Clock],
+    useFactory: ({ audit }: ResolvedOptions, clock: Clock) =>
+      audit.enabled ? new MemoryAuditStore(() => clock.now()) : null,
+  },
+  { provide: RevocationChannel, useValue: SILENT_CHANNEL },
+  { provide: DatabaseProbe, useValue: { ask: async () => 'primary' } satisfies DatabaseProbe },
+  { provide: PoolMetrics, useValue: { read: () => [] } satisfies MetricSource },
 ];

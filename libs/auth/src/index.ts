@@ -24,6 +24,7 @@ export {
   ConfigError,
   InsufficientScopeError,
   InsufficientUserAuthenticationError,
+  InvalidClientError,
   InvalidGrantError,
   InvalidRequestError,
   InvalidTokenError,
@@ -36,6 +37,7 @@ export type { TokenEvent, TokenEventType } from './core/events.js';
 export type { Claims, Device, RevocationReason } from './core/family.js';
 export type { KeyStanding, SigningKeyState } from './core/key-schedule.js';
 export type { Duration } from './core/lifetime.js';
+export type { Metric, MetricSample } from './core/metrics.js';
 export type {
   CarrierPolicy,
   KeyEncryptionKey,
@@ -53,16 +55,22 @@ export type { SessionBody } from './http/sessions.controller.js';
 export type { TokenResponseBody } from './http/token-response.interceptor.js';
 
 export type { Introspection } from './issuer/introspection.js';
+export { TokenPruning } from './issuer/pruning.js';
 export type { Session } from './issuer/session.js';
 export { TokenEvents } from './issuer/token-events.js';
 export type { TokenPair } from './issuer/token-pair.js';
 export { TokenService } from './issuer/token.service.js';
-export type { IssueOptions, RevokeOptions, RotateOptions } from './issuer/token.service.js';
+export type { EndOptions, IssueOptions, RevokeOptions, RotateOptions } from './issuer/token.service.js';
 
 export { SigningKeyService } from './jwt/signing-key.service.js';
 export type { SigningKeyInfo } from './jwt/signing-key.service.js';
 export { AccessTokenVerifier } from './jwt/verification.js';
 
-export { tokenFamilyMigrations } from './storage/migrations/index.js';
+export { TokenHealth } from './operations/token-health.js';
+export type { Health, HealthReason, HealthReport } from './operations/token-health.js';
+export { TokenMetrics } from './operations/token-metrics.js';
+
+export { tokenFamilyAuditMigrations, tokenFamilyMigrations } from './storage/migrations/index.js';
 export { RefreshToken } from './storage/refresh-token.entity.js';
 export { SigningKeyRecord } from './storage/signing-key.entity.js';
+export { TokenAudit } from './storage/token-audit.entity.js';

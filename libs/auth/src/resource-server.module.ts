@@ -7,12 +7,14 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { ACCESS_EXPORTS, ACCESS_PROVIDERS } from './access/access.providers.js';
+import { GuardOutcomes } from './access/guard-outcomes.js';
 import { VerifiedTokens } from './access/verified-tokens.js';
 import { ConfigError } from './core/errors.js';
 import { ResolvedOptions } from './core/options.js';
 import { AccessPolicy, Clock, RevocationCheck, SessionCheck } from './core/ports.js';
 import {
   resolveResourceServerOptions,
+  warningsForResourceServer,
   type ResolvedIssuer,
   type ResolvedResourceServerOptions,
   type ResourceServerOptions,
@@ -22,12 +24,19 @@ import { RemoteKeys } from './jwt/remote-keys.js';
 import { importVerificationKeys } from './jwt/signing-keys.js';
 import { STATIC_KEYS } from './jwt/static-keys.js';
 import { AccessTokenVerifier, type TrustedIssuer } from './jwt/verification.js';
+import { TokenHealth } from './operations/token-health.js';
+import { TokenMetrics } from './operations/token-metrics.js';
 import {
   ConfigurableModuleClass,
   IS_GLOBAL,
   MODULE_OPTIONS_TOKEN,
 } from './resource-server.module-definition.js';
+import { resourceServerHealth, resourceServerMetrics } from './resource-server.operations.js';
 import { NO_REVOCATIONS } from './revocation/no-revocations.js';
+import { RemoteRevocations } from './revocation/remote-revocations.js';
+import { RevocationFeed } from './revocation/revocation.feed.js';
+import { RevocationsByIssuer } from './revocation/revocations-by-issuer.js';
+import { SILENT_CHANNEL } from './revocation/silent-channel.js';
 
 const TWO_GUARDS =
   'AuthModule is global in this application, too, and the order of imports would decide which AccessGuard guards: ' +
@@ -35,26 +44,37 @@ const TWO_GUARDS =
 
 const RESOLVED = Symbol('ResolvedResourceServerOptions');
 
-/** The issuers this service trusts, their keys kept up to date for as long as the application runs. */
+/** What is kept up to date for as long as the application runs. */
+interface Kept {
+  start(): Promise<void>;
+  stop(): void | Promise<void>;
+}
+
+/** The issuers this service trusts: their keys, and which of their sessions are over. */
 @Injectable()
 class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShutdown {
-  readonly #remotes: RemoteKeys[] = [];
+  readonly #logger = new Logger(ResourceServerModule.name);
+  readonly #kept: Kept[] = [];
   readonly all: readonly TrustedIssuer[];
+  readonly revocations: ReadonlyMap<string, RevocationCheck>;
 
   constructor(
     private readonly options: ResolvedResourceServerOptions,
     private readonly clock: Clock,
   ) {
     this.all = options.issuers.map((issuer) => this.#trust(issuer));
+    this.revocations = new Map(options.issuers.map((each) => [each.issuer, this.#revocationsOf(each)]));
   }
 
+  /** An issuer that is not up yet does not stop the start: until it is, its tokens are answered by 503. */
   async onApplicationBootstrap(): Promise<void> {
-    await Promise.all(this.#remotes.map((remote) => remote.start()));
+    for (const warning of warningsForResourceServer(this.options)) this.#logger.warn(warning);
+    await Promise.all(this.#kept.map((each) => each.start()));
   }
 
   /** Not a moment earlier: a server that drains still verifies. */
-  onApplicationShutdown(): void {
-    for (const remote of this.#remotes) remote.stop();
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all(this.#kept.map(async (each) => each.stop()));
   }
 
   #trust({ issuer, audience, maxLifetime, jwksUri, keys }: ResolvedIssuer): TrustedIssuer {
@@ -64,10 +84,30 @@ class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShutdown {
       ring.replace(importVerificationKeys(keys, 'keys').keys);
       return { ring, source: STATIC_KEYS, policy };
     }
-    const logger = new Logger(ResourceServerModule.name);
-    const source = new RemoteKeys(jwksUri, ring, this.options.jwks, this.clock, logger);
-    this.#remotes.push(source);
+    const source = new RemoteKeys(jwksUri, ring, this.options.jwks, this.clock, this.#logger);
+    this.#kept.push(source);
     return { ring, source, policy };
+  }
+
+  /** Each of its own: what one issuer says, or fails to say, is nothing to the tokens of another. */
+  #revocationsOf({ revocations, maxLifetime }: ResolvedIssuer): RevocationCheck {
+    if (!revocations) return NO_REVOCATIONS;
+    const { revocation, clockTolerance } = this.options;
+    const remote = { ...revocation, clockTolerance };
+    const source = new RemoteRevocations(revocations, remote, this.clock, this.#logger);
+    const policy = { ...revocation, longestLife: maxLifetime + clockTolerance };
+    const feed = new RevocationFeed(source, STATIC_KEYS, SILENT_CHANNEL, policy, this.clock);
+    this.#kept.push({
+      start: async () => {
+        await feed.refresh().catch(() => {});
+        feed.start();
+      },
+      stop: () => {
+        source.close();
+        return feed.onApplicationShutdown();
+      },
+    });
+    return feed;
   }
 }
 
@@ -97,14 +137,30 @@ const PROVIDERS: Provider[] = [
     useFactory: ({ cacheSize }: ResolvedResourceServerOptions) => new VerifiedTokens(cacheSize),
   },
   { provide: AccessPolicy, useExisting: RESOLVED },
-  { provide: RevocationCheck, useValue: NO_REVOCATIONS },
+  {
+    provide: RevocationCheck,
+    inject: [TrustedIssuers],
+    useFactory: ({ revocations }: TrustedIssuers) => new RevocationsByIssuer(revocations),
+  },
   // Not that of an AuthModule beside it, whose sessions are none of these issuers'.
   { provide: SessionCheck, useValue: null },
+  {
+    provide: TokenMetrics,
+    inject: [GuardOutcomes, TrustedIssuers],
+    useFactory: (guard: GuardOutcomes, { revocations }: TrustedIssuers) =>
+      resourceServerMetrics(guard, revocations),
+  },
+  {
+    provide: TokenHealth,
+    inject: [TrustedIssuers, RESOLVED],
+    useFactory: ({ all, revocations }: TrustedIssuers, { revocation }: ResolvedResourceServerOptions) =>
+      resourceServerHealth(all, revocations, revocation.maxStaleness),
+  },
 ];
 
 /**
  * For a service that verifies access tokens and issues none: `AccessGuard` and its decorators, by the same rules as
  * where the tokens come from, without a database.
  */
-@Module({ providers: PROVIDERS, exports: [...ACCESS_EXPORTS, SessionCheck] })
+@Module({ providers: PROVIDERS, exports: [...ACCESS_EXPORTS, SessionCheck, TokenMetrics, TokenHealth] })
 export class ResourceServerModule extends ConfigurableModuleClass {}

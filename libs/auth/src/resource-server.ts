@@ -1,7 +1,11 @@
 /** For a service that only verifies access tokens: neither TypeORM nor a database comes with this door. */
 export { ResourceServerModule } from './resource-server.module.js';
 export type { ResourceServerModuleExtras } from './resource-server.module-definition.js';
-export type { ResourceServerOptions, TrustedIssuerOptions } from './core/resource-server-options.js';
+export type {
+  RemoteFeedOptions,
+  ResourceServerOptions,
+  TrustedIssuerOptions,
+} from './core/resource-server-options.js';
 
 export { AccessGuard } from './access/access.guard.js';
 export { AuthErrorFilter } from './access/auth-error.filter.js';
@@ -30,6 +34,11 @@ export {
 } from './core/errors.js';
 export type { AuthErrorCode, WireError } from './core/errors.js';
 export type { Duration } from './core/lifetime.js';
+export type { Metric, MetricSample } from './core/metrics.js';
 export type { SigningKeyInput } from './core/options.js';
 
 export { AccessTokenVerifier } from './jwt/verification.js';
+
+export { TokenHealth } from './operations/token-health.js';
+export type { Health, HealthReason, HealthReport } from './operations/token-health.js';
+export { TokenMetrics } from './operations/token-metrics.js';

@@ -39,4 +39,10 @@ export type Grant = Pick<
 >;
 
 export type RevocationReason =
-  'logout' | 'reuse' | 'subject_refused' | 'administrative' | 'password_change' | 'session_limit';
+  | 'logout'
+  | 'reuse'
+  | 'subject_refused'
+  | 'administrative'
+  | 'password_change'
+  | 'session_limit'
+  | 'restored';

@@ -126,25 +126,39 @@ export class OptionReader {
   credentials(path: string): ResourceServerCredentials[] {
     const all = this.optionalList(path) as ResourceServerCredentials[];
     for (const [index, each] of all.entries()) {
-      if (typeof each?.id !== 'string' || !CREDENTIALS_ID.test(each.id)) {
-        this.#fault(
-          `${path}[${index}].id`,
-          'must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -',
-          undefined,
-        );
-      }
-      if (typeof each?.secret !== 'string' || !isSecret(each.secret) || !/^[\x21-\x7e]+$/.test(each.secret)) {
-        const remedy = `must be ${MIN_SECRET_BYTES} or more visible ASCII characters, for example from \`openssl rand -base64 32\``;
-        this.#fault(`${path}[${index}].secret`, remedy, undefined);
-      }
+      this.#checkId(`${path}[${index}].id`, each?.id);
+      this.#checkSecret(`${path}[${index}].secret`, each?.secret);
     }
     if (new Set(all.map((each) => each?.id)).size < all.length)
       this.#fault(path, 'must not use an id twice', undefined);
     return all;
   }
 
+  /** The name of a service among `credentials`; undefined where it is not given. */
+  credentialsId(path: string): string | undefined {
+    const id = this.#value(path);
+    return id === undefined ? undefined : this.#checkId(path, id);
+  }
+
+  /** The secret that belongs to that name; undefined where it is not given. */
+  credentialsSecret(path: string): string | undefined {
+    const secret = this.#value(path);
+    return secret === undefined ? undefined : this.#checkSecret(path, secret);
+  }
+
   faults(): string[] {
     return [...this.#faults, ...this.#unknownNames('', this.input)];
+  }
+
+  #checkId(path: string, id: unknown): string {
+    if (typeof id === 'string' && CREDENTIALS_ID.test(id)) return id;
+    return this.#fault(path, 'must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -', '');
+  }
+
+  #checkSecret(path: string, secret: unknown): string {
+    if (typeof secret === 'string' && isSecret(secret) && /^[\x21-\x7e]+$/.test(secret)) return secret;
+    const remedy = `must be ${MIN_SECRET_BYTES} or more visible ASCII characters, for example from \`openssl rand -base64 32\``;
+    return this.#fault(path, remedy, '');
   }
 
   #value(path: string): unknown {

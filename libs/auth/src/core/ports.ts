@@ -44,6 +44,19 @@ export interface RevokedFamily {
   readonly subject: string;
 }
 
+/** A login as it was written. */
+export interface Inserted extends Grant, Stamped {
+  /** what ended to make room for it */
+  readonly evicted: readonly RevokedFamily[];
+}
+
+/** What one step of a deletion came to. */
+export interface DeletedPage {
+  readonly deleted: number;
+  /** where the next step begins; null when nothing is left to look at */
+  readonly next: string | null;
+}
+
 export interface RevokedSession {
   readonly sid: string;
   /** milliseconds since the epoch */
@@ -57,8 +70,11 @@ export interface RevokedSession {
  * asked to do may then have happened or not, and every one of them may be repeated.
  */
 export interface RefreshTokenStore {
-  /** Adds a family at generation 0; with `transaction`, as part of it. */
-  insert(login: Login, transaction?: TransactionContext): Promise<Grant & Stamped>;
+  /**
+   * Adds a family at generation 0; with `transaction`, as part of it. Of the others of its subject those used least
+   * recently end with it, so that no more than `sessions.maxPerSubject` live.
+   */
+  insert(login: Login, transaction?: TransactionContext): Promise<Inserted>;
   /** Writes the rotation if the judge would say `rotate` at this moment; null when anything at all speaks against it. */
   rotate(rotation: Rotation): Promise<(Grant & Stamped) | null>;
   /** Follows a token beyond a lost commit, if the row is still as `judged`. */
@@ -70,38 +86,117 @@ export interface RefreshTokenStore {
   revoke(familyId: string, reason: RevocationReason, subject?: string): Promise<RevokedFamily | null>;
   /** Revokes every living family of a subject, logins in flight included. */
   revokeSubject(subject: string, reason: RevocationReason, exceptFamilyId?: string): Promise<RevokedFamily[]>;
+  /**
+   * Revokes every living family, of a client if given, that was there or in flight when called, and none whose login
+   * began later. What fails midway has ended those it told of.
+   *
+   * @param take called with those each step ended, once that is committed
+   */
+  revokeEvery(
+    which: { readonly clientId?: string },
+    reason: RevocationReason,
+    take: (families: readonly RevokedFamily[]) => void,
+  ): Promise<void>;
   /** The living families of a subject, newest first, at most `limit`. */
   sessions(subject: string, limit: number): Promise<{ families: Family[] } & Stamped>;
-  /** Families revoked within the last `window` milliseconds. */
-  revokedWithin(window: number): Promise<{ sessions: RevokedSession[] } & Stamped>;
+  /**
+   * Families revoked within the last `window` milliseconds, those revoked first coming first.
+   *
+   * @param take called once or more, with 10,000 at most: a long answer must not hold up the event loop
+   * @returns the time of the first piece; what was committed later is for the next reading
+   */
+  revokedWithin(window: number, take: (sessions: readonly RevokedSession[]) => void): Promise<Stamped>;
+  /**
+   * Deletes, in one short step, families whose absolute end lies back by more than `keep` milliseconds. Waits for
+   * nobody, and passes over what is locked; all nodes may do it at once.
+   *
+   * @param after where the step before it ended; null at the beginning
+   */
+  deleteOver(keep: number, after: string | null): Promise<DeletedPage>;
 }
 export const RefreshTokenStore = Symbol('RefreshTokenStore');
+
+/** Asks the database whether it is there, for readiness. */
+export interface DatabaseProbe {
+  /**
+   * @returns whether the primary answered, or a standby, which nothing may rely on
+   * @throws {UnavailableError} the database did not answer in time
+   */
+  ask(): Promise<'primary' | 'standby'>;
+}
+export const DatabaseProbe = Symbol('DatabaseProbe');
+
+/** An event as the audit trail keeps it. Holds no token, no hash and no key. */
+export interface AuditEntry {
+  /** UUIDv7: what is written twice, after an answer that was lost, is kept once */
+  readonly id: string;
+  readonly type: TokenEvent['type'];
+  readonly sid: string;
+  readonly subject: string;
+  readonly clientId: string | null;
+  /** of the token that was presented */
+  readonly generation: number | null;
+  readonly detail: Readonly<Record<string, string | number | boolean>> | null;
+}
+
+/** Where exceptional verdicts and revocations are kept. Each method throws UnavailableError, as the others here do. */
+export interface AuditStore {
+  /** @param entries each with its age: milliseconds since the event */
+  append(entries: readonly (AuditEntry & { readonly age: number })[]): Promise<void>;
+  /** As of families, by the time of the entry. */
+  deleteOver(keep: number, after: string | null): Promise<DeletedPage>;
+}
+export const AuditStore = Symbol('AuditStore');
+
+/** A revocation as a node knows it. */
+export interface KnownRevocation {
+  readonly sid: string;
+  /** milliseconds since the epoch on the database's clock; null where that has not been read */
+  readonly revokedAt: number | null;
+}
 
 /** Where a node reads what has been revoked. Throws UnavailableError when that cannot be told in time. */
 export interface RevocationSource {
   /**
    * @param window milliseconds back from now
-   * @param take called once or more, before this resolves: a long answer comes in pieces
-   * @returns when it is as of
+   * @param take called once or more, before this resolves: a long answer comes in pieces. `revokedAt` is null where the
+   * source does not tell
+   * @returns `now` on the database's clock, and how many milliseconds old the answer was when it was asked for
    */
   read(
     window: number,
-    take: (sessions: readonly RevokedSession[]) => void,
+    take: (sessions: readonly { readonly sid: string; readonly revokedAt: number | null }[]) => void,
   ): Promise<{ now: number; age: number }>;
+  /**
+   * Gets the sessions this node knows to be revoked and a reading of all should have told of: the source has lost them.
+   * Is not waited for, and does not fail. Absent where nothing can be done about it.
+   */
+  readonly restore?: (sids: readonly string[]) => Promise<void>;
 }
 export const RevocationSource = Symbol('RevocationSource');
+
+/** Who wants to hear of revocations on other nodes. */
+export interface RevocationListener {
+  /** A session that is known need not be looked up. */
+  isKnown(sid: string): boolean;
+  /**
+   * @param sessions the database itself has confirmed to be revoked
+   * @param now milliseconds since the epoch on the database's clock
+   */
+  heard(sessions: readonly RevokedSession[], now: number): void;
+  /** There is something to read: more was said than can be looked up one by one. */
+  missed(): void;
+  /** Hearing has begun, or begun again after it broke, maybe at another server: what was said before is not repeated. */
+  joined(): void;
+}
 
 /** Tells the other nodes of a revocation at once. An accelerator: what it loses, the next poll finds. */
 export interface RevocationChannel {
   /** Tells the other nodes; is not waited for, and fails nothing. */
   announce(sids: readonly string[]): void;
-  /**
-   * Hears the other nodes from now on, and opens itself again when it breaks.
-   *
-   * @param listener `heard` gets sessions the database itself has confirmed to be revoked; `joined` is called whenever
-   * hearing has begun (again): what was said in between was missed
-   */
-  open(listener: { heard(sessions: readonly RevokedSession[]): void; joined(): void }): void;
+  /** Hears the other nodes from now on, and opens itself again when it breaks. Returns at once. */
+  open(listener: RevocationListener): void;
+  /** Quick, whatever state the network is in. */
   close(): Promise<void>;
 }
 export const RevocationChannel = Symbol('RevocationChannel');
@@ -161,20 +256,43 @@ export interface TokenEventSink {
 export interface RevocationCheck {
   /**
    * @param now milliseconds since the epoch on this node's clock
+   * @param token whose `iss` tells whose session it is; of no interest where there is one issuer alone, which then does not
+   * pay for reading it
    * @throws {UnavailableError} the answer would be too old to be trusted
    */
-  isRevoked(sid: string, now: number): boolean;
-  /** Learns of a revocation made by this node, ahead of the feed. */
-  learn(sids: readonly string[]): void;
+  isRevoked(sid: string, now: number, token: Pick<AccessTokenClaims, 'iss'>): boolean;
   /**
    * Tells `listener` of every session this node learns to be revoked; of one it has forgotten and reads again, more than
    * once.
    *
+   * @param listener `issuer`: whose sessions they are; left out where there is one alone
    * @returns a function that ends the telling
    */
-  onRevoked(listener: (sids: readonly string[]) => void): () => void;
+  onRevoked(listener: (sids: readonly string[], issuer?: string) => void): () => void;
 }
 export const RevocationCheck = Symbol('RevocationCheck');
+
+/** What a node that revokes keeps in mind, ahead of what it will read. */
+export interface RevocationMemory {
+  /** Learns of revocations made by this node, once they are committed, and tells the other nodes. */
+  learn(sids: readonly string[]): void;
+  /** Whether this node has ever heard that the session was revoked, however old its knowledge is; false proves nothing. */
+  knows(sid: string): boolean;
+}
+export const RevocationMemory = Symbol('RevocationMemory');
+
+/** What this node knows to be revoked, to be told to services that cannot read it themselves. */
+export interface PublishedRevocations {
+  /** changes with what is known */
+  readonly version: number;
+  /**
+   * @param since milliseconds since the epoch, on the store's clock
+   * @returns the sessions revoked then or later; `asOf`, on the store's clock, and the milliseconds since then
+   * @throws {UnavailableError} what this node knows is too old to be told
+   */
+  snapshot(since: number): { readonly sids: readonly string[]; readonly asOf: number; readonly age: number };
+}
+export const PublishedRevocations = Symbol('PublishedRevocations');
 
 /** What guards need to know of the options, whichever module they belong to. */
 export interface AccessPolicy {

@@ -15,6 +15,16 @@ export interface TrustedIssuerOptions {
   keys?: readonly SigningKeyInput[] | undefined;
   /** the longest lifetime that is believed; the issuer's `accessToken.lifetime`, or longer */
   maxLifetime?: Duration | undefined;
+  /** where it tells of revoked sessions; without it a token is good until it expires */
+  revocations?: RemoteFeedOptions | undefined;
+}
+
+/** An issuer's feed of revocations, and what it knows this service by: one of its `resourceServers`. */
+export interface RemoteFeedOptions {
+  /** `{prefix}/revocations` of the issuer; https, or http to this very machine */
+  uri: string;
+  id: string;
+  secret: string;
 }
 
 /** What `ResourceServerModule.forRoot` takes: one issuer, or a list of them, and what holds for all. */
@@ -31,6 +41,17 @@ export type ResourceServerOptions = (TrustedIssuerOptions | { issuers: readonly 
     /** whether keys may come over plain http from another machine: who can change them there can sign tokens */
     allowHttp?: boolean | undefined;
   };
+  /** of issuers with `revocations` */
+  revocation?: {
+    /** how often an issuer is asked what it has revoked */
+    pollInterval?: Duration | undefined;
+    /** without news for this long, `onStale` decides */
+    maxStaleness?: Duration | undefined;
+    /** `refuse` answers 503, `accept` lets tokens pass unchecked */
+    onStale?: 'refuse' | 'accept' | undefined;
+    /** for one answer, the body included */
+    timeout?: Duration | undefined;
+  };
   /** how many verified tokens a node remembers, about 1.5 KB each */
   cacheSize?: number | undefined;
   /** how far this node's clock may be off */
@@ -44,6 +65,7 @@ export interface ResolvedIssuer {
   readonly jwksUri: string | undefined;
   readonly keys: readonly SigningKeyInput[];
   readonly maxLifetime: number;
+  readonly revocations: Readonly<RemoteFeedOptions> | undefined;
 }
 
 export interface ResolvedResourceServerOptions {
@@ -54,6 +76,12 @@ export interface ResolvedResourceServerOptions {
     readonly maxStaleness: number;
     readonly timeout: number;
     readonly allowHttp: boolean;
+  };
+  readonly revocation: {
+    readonly pollInterval: number;
+    readonly maxStaleness: number;
+    readonly onStale: 'refuse' | 'accept';
+    readonly timeout: number;
   };
   readonly cacheSize: number;
   readonly clockTolerance: number;
@@ -81,6 +109,7 @@ export function resolveResourceServerOptions(
       jwksUri: read.optionalText(`${prefix}jwksUri`),
       keys: read.optionalList(`${prefix}keys`) as readonly SigningKeyInput[],
       maxLifetime: read.duration(`${prefix}maxLifetime`, '1h', 1, DAY),
+      revocations: remoteFeed(read, prefix),
     })),
     jwks: {
       refreshInterval: read.duration('jwks.refreshInterval', '5m', 0.05, DAY),
@@ -89,6 +118,12 @@ export function resolveResourceServerOptions(
       timeout: read.duration('jwks.timeout', '5s', 0.05, 60),
       allowHttp: read.boolean('jwks.allowHttp', false),
     },
+    revocation: {
+      pollInterval: read.duration('revocation.pollInterval', '2s', 0.05, 60),
+      maxStaleness: read.duration('revocation.maxStaleness', '30s', 0.1, 3600),
+      onStale: read.choice('revocation.onStale', ['refuse', 'accept'], 'refuse'),
+      timeout: read.duration('revocation.timeout', '5s', 0.05, 60),
+    },
     cacheSize: read.number('cacheSize', 10_000, 0, 1_000_000),
     clockTolerance: read.duration('clockTolerance', '5s', 0, 60),
   };
@@ -96,6 +131,7 @@ export function resolveResourceServerOptions(
     ...read.faults(),
     ...resolved.issuers.flatMap((each, index) => [
       ...sourceFaults(each, prefixes[index]!, resolved.jwks.allowHttp),
+      ...feedFaults(each, prefixes[index]!, resolved.jwks.allowHttp),
       ...faultsOfKeys(each.keys, `${prefixes[index]}keys`),
     ]),
     ...relations(resolved),
@@ -104,7 +140,28 @@ export function resolveResourceServerOptions(
   return resolved;
 }
 
-function relations({ issuers, jwks }: ResolvedResourceServerOptions): string[] {
+/** Undefined where nothing of it is given. */
+function remoteFeed(read: OptionReader, prefix: string): RemoteFeedOptions | undefined {
+  const uri = read.optionalText(`${prefix}revocations.uri`);
+  const id = read.credentialsId(`${prefix}revocations.id`);
+  const secret = read.credentialsSecret(`${prefix}revocations.secret`);
+  return [uri, id, secret].every((each) => each === undefined)
+    ? undefined
+    : ({ uri, id, secret } as RemoteFeedOptions);
+}
+
+/** Settings that are allowed and yet leave a gap; for the log at start. */
+export function warningsForResourceServer({ issuers }: ResolvedResourceServerOptions): string[] {
+  const deaf = issuers.filter(({ revocations }) => revocations === undefined).map(({ issuer }) => issuer);
+  return deaf.length === 0
+    ? []
+    : [
+        `Nothing is heard of sessions that ${deaf.join(' and ')} ends: their access tokens are good until they expire. ` +
+          'Set revocations to the address of its feed, with the id and secret it knows this service by',
+      ];
+}
+
+function relations({ issuers, jwks, revocation }: ResolvedResourceServerOptions): string[] {
   const faults: string[] = [];
   const names = issuers.map(({ issuer }) => issuer).filter((issuer) => issuer !== '');
   if (new Set(names).size < names.length) {
@@ -112,6 +169,16 @@ function relations({ issuers, jwks }: ResolvedResourceServerOptions): string[] {
   }
   if (jwks.refreshInterval >= jwks.maxStaleness) {
     faults.push('jwks.refreshInterval is not below jwks.maxStaleness: every fetch would come too late');
+  }
+  if (revocation.pollInterval >= revocation.maxStaleness) {
+    faults.push(
+      'revocation.pollInterval is not below revocation.maxStaleness: every poll would come too late',
+    );
+  }
+  if (revocation.timeout >= revocation.maxStaleness) {
+    faults.push(
+      'revocation.timeout is not below revocation.maxStaleness: an answer would be stale when it is given up',
+    );
   }
   return faults;
 }
@@ -121,17 +188,29 @@ function sourceFaults({ jwksUri, keys }: ResolvedIssuer, prefix: string, allowHt
     return [`${prefix}jwksUri or ${prefix}keys must be given, and not both`];
   }
   if (jwksUri === undefined) return [];
-  const fault = uriFault(jwksUri, allowHttp);
-  return fault ? [`${prefix}jwksUri ${fault}`] : [];
+  return uriFaults(`${prefix}jwksUri`, jwksUri, allowHttp, 'who changes the keys on their way signs tokens');
+}
+
+function feedFaults({ revocations }: ResolvedIssuer, prefix: string, allowHttp: boolean): string[] {
+  if (!revocations) return [];
+  // Whatever was given and is wrong has been told already, and stands here as an empty text.
+  const { uri, id, secret } = revocations as Partial<RemoteFeedOptions>;
+  const faults =
+    uri === undefined || id === undefined || secret === undefined
+      ? [`${prefix}revocations takes uri, id and secret: give all three of them`]
+      : [];
+  const danger = 'who listens on the way learns the secret, and who changes the answer hides what it names';
+  return uri ? [...faults, ...uriFaults(`${prefix}revocations.uri`, uri, allowHttp, danger)] : faults;
 }
 
 const THIS_MACHINE = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
-function uriFault(text: string, allowHttp: boolean): string | null {
-  if (!URL.canParse(text)) return 'must be a URL';
+/** @param danger of plain http */
+function uriFaults(path: string, text: string, allowHttp: boolean, danger: string): string[] {
+  if (!URL.canParse(text)) return [`${path} must be a URL`];
   const { protocol, hostname, username, password } = new URL(text);
-  if (username !== '' || password !== '') return 'must not hold a user name or a password';
-  if (protocol === 'https:') return null;
-  if (protocol === 'http:' && (allowHttp || THIS_MACHINE.test(hostname))) return null;
-  return 'must be https: who changes the keys on their way signs tokens. In a network you trust, set jwks.allowHttp';
+  if (username !== '' || password !== '') return [`${path} must not hold a user name or a password`];
+  if (protocol === 'https:') return [];
+  if (protocol === 'http:' && (allowHttp || THIS_MACHINE.test(hostname))) return [];
+  return [`${path} must be https: ${danger}. In a network you trust, set jwks.allowHttp`];
 }

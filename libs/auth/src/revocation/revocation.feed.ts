@@ -1,11 +1,20 @@
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigError, UnavailableError } from '../core/errors.js';
-import { elapsedSince, instantOf, type Instant } from '../core/instant.js';
-import type { ResolvedOptions } from '../core/options.js';
-import type { Clock, KeySource, RefreshTokenStore, RevocationCheck } from '../core/ports.js';
+import { elapsedSince, instantOf } from '../core/instant.js';
+import type {
+  Clock,
+  KeySource,
+  KnownRevocation,
+  RevocationChannel,
+  RevocationCheck,
+  RevocationMemory,
+  RevocationSource,
+} from '../core/ports.js';
+import { Confirmation } from './confirmation.js';
+import { Polling } from './polling.js';
+import { PropagationLag, type RevocationLag } from './propagation-lag.js';
 import { RevokedSessions } from './revoked-sessions.js';
 
-type Source = Pick<RefreshTokenStore, 'revokedWithin'>;
 type Listener = (sids: readonly string[]) => void;
 
 /** A time stamp can be older than its commit by as long as a transaction may take. */
@@ -13,39 +22,67 @@ const OVERLAP = 60_000;
 const HOUR = 3_600_000;
 const MARGIN = 60_000;
 
+/** Seconds. */
+export interface RevocationPolicy {
+  readonly pollInterval: number;
+  readonly maxStaleness: number;
+  readonly onStale: 'refuse' | 'accept';
+  /** for how long after its issue an access token may be believed, clock tolerance included */
+  readonly longestLife: number;
+}
+
+/** What a node knows, for those that ask it. */
+export interface RevocationSnapshot {
+  readonly sids: string[];
+  /** milliseconds since the epoch on the database's clock, up to which every revocation is among what is known */
+  readonly asOf: number;
+  /** milliseconds since then */
+  readonly age: number;
+}
+
 /**
  * Keeps this node's knowledge of what has been revoked, sessions and signing keys alike: loads it before the application serves, polls for news, and
  * knows how old its knowledge is.
  *
  * Plain re-reading is the whole method: a short overlap at every poll, the whole window every `maxStaleness`. It
- * misses no late commit, survives a failover, and needs nothing of the database but an index.
+ * misses no late commit, survives a failover, and needs nothing of the database but an index. The channel only makes
+ * it faster: what is heard is learned, and confirms nothing.
  */
-export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, OnApplicationShutdown {
+export class RevocationFeed
+  implements RevocationCheck, RevocationMemory, OnApplicationBootstrap, OnApplicationShutdown
+{
   readonly #logger = new Logger(RevocationFeed.name);
   readonly #revoked: RevokedSessions;
+  readonly #lag: PropagationLag;
+  readonly #polling: Polling;
   readonly #listeners = new Set<Listener>();
   readonly #wholeWindow: number;
+  /** milliseconds */
+  readonly #maxStaleness: number;
   /** milliseconds, up to which what is known is believed */
   readonly #oldest: number;
-  readonly #read: { sessions: Instant | null; keys: Instant | null } = { sessions: null, keys: null };
-  #confirmed: Instant | null = null;
+  readonly #confirmed = new Confirmation();
   #readingKeys: Promise<void> | null = null;
   #readWholeAt = -Infinity;
-  #timer: NodeJS.Timeout | undefined;
+  #hasJoined = false;
   #closed = false;
   #failing = false;
 
   constructor(
-    private readonly source: Source,
+    private readonly source: RevocationSource,
     private readonly keys: Pick<KeySource, 'refresh'>,
-    private readonly options: Pick<ResolvedOptions, 'revocation' | 'accessToken' | 'clockTolerance'>,
+    private readonly channel: RevocationChannel,
+    policy: RevocationPolicy,
     private readonly clock: Clock,
   ) {
-    const longestLife = (options.accessToken.lifetime + options.clockTolerance) * 1000;
+    const longestLife = policy.longestLife * 1000;
     this.#revoked = new RevokedSessions(longestLife + MARGIN);
+    this.#lag = new PropagationLag(longestLife + MARGIN);
     this.#wholeWindow = longestLife + HOUR;
-    const { onStale, maxStaleness } = options.revocation;
-    this.#oldest = onStale === 'refuse' ? maxStaleness * 1000 : Infinity;
+    this.#maxStaleness = policy.maxStaleness * 1000;
+    this.#oldest = policy.onStale === 'refuse' ? this.#maxStaleness : Infinity;
+    const pace = { interval: policy.pollInterval * 1000, limit: this.#maxStaleness };
+    this.#polling = new Polling(() => this.#poll(), pace, clock);
   }
 
   /**
@@ -57,26 +94,46 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
     await this.refresh().catch((error: unknown) => {
       throw new ConfigError([`revocations cannot be read from the database: ${reasonOf(error)}`]);
     });
-    this.#schedule();
+    this.start();
+  }
+
+  /** Polls and hears from now on; where nothing has been read yet, until then `isRevoked` throws. */
+  start(): void {
+    if (this.#closed) return;
+    this.#polling.start();
+    if (!this.#confirmed.whole) this.#polling.hurry();
+    this.channel.open({
+      isKnown: (sid) => this.#revoked.has(sid),
+      heard: (sessions, now) => this.#lag.add(this.#learn(sessions), now),
+      missed: () => this.#polling.hurry(),
+      joined: () => this.#rejoin(),
+    });
   }
 
   /** Not a moment earlier: a server that drains still asks. */
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#polling.stop();
+    await this.channel.close();
   }
 
   isRevoked(sid: string, now: number): boolean {
     // Before the first load there is nothing that could be accepted as old.
-    if (this.#confirmed === null || elapsedSince(this.#confirmed, this.clock, now) > this.#oldest) {
+    const { whole } = this.#confirmed;
+    if (whole === null || elapsedSince(whole, this.clock, now) > this.#oldest) {
       throw new UnavailableError('ERR_REVOCATIONS_STALE');
     }
     return this.#revoked.has(sid);
   }
 
+  knows(sid: string): boolean {
+    return this.#revoked.has(sid);
+  }
+
+  /** The one place where other nodes are told: what was read or heard, they can read and hear themselves. */
   learn(sids: readonly string[]): void {
-    const news = this.#revoked.learn(sids, this.clock.monotonic());
-    if (news.length > 0) for (const listener of this.#listeners) this.#tell(listener, news);
+    this.#learn(sids.map((sid) => ({ sid, revokedAt: null })));
+    if (sids.length > 0) this.channel.announce(sids);
   }
 
   onRevoked(listener: Listener): () => void {
@@ -86,7 +143,31 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   /** Seconds since this node's knowledge was last confirmed, on whichever clock says more; a process may have slept. */
   staleness(now = this.clock.now()): number {
-    return elapsedSince(this.#confirmed, this.clock, now) / 1000;
+    return elapsedSince(this.#confirmed.whole, this.clock, now) / 1000;
+  }
+
+  /** How long revocations on other nodes took to get here, and how many sessions are known to be revoked. */
+  get lag(): RevocationLag & { readonly size: number } {
+    return { ...this.#lag.read(), size: this.#revoked.size };
+  }
+
+  /** Another number whenever a snapshot might hold other sessions. */
+  get version(): number {
+    return this.#revoked.version;
+  }
+
+  /**
+   * What this node knows of revoked sessions, from memory.
+   *
+   * @param since milliseconds since the epoch on the database's clock; -Infinity for all that is known
+   * @throws {UnavailableError} there is nothing yet, or nothing newer than `maxStaleness`, whatever `onStale` says:
+   * who asks decides for itself what to do without
+   */
+  snapshot(since: number): RevocationSnapshot {
+    const { sessions, asOf } = this.#confirmed;
+    const age = elapsedSince(sessions, this.clock);
+    if (age > this.#maxStaleness) throw new UnavailableError('ERR_REVOCATIONS_STALE');
+    return { sids: this.#revoked.since(since), asOf, age };
   }
 
   /**
@@ -100,14 +181,37 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
 
   async #readSessions(): Promise<void> {
     const asked = instantOf(this.clock);
-    const isWhole = asked.monotonic - this.#readWholeAt >= this.options.revocation.maxStaleness * 1000;
-    const missed = elapsedSince(this.#read.sessions, this.clock, asked.wall);
+    const isWhole = asked.monotonic - this.#readWholeAt >= this.#maxStaleness;
+    const missed = elapsedSince(this.#confirmed.sessions, this.clock, asked.wall);
     const window = isWhole ? this.#wholeWindow : Math.min(missed + OVERLAP, this.#wholeWindow);
-    const { sessions } = await this.source.revokedWithin(window);
-    this.learn(sessions.map(({ sid }) => sid));
+    const isFirst = this.#confirmed.sessions === null;
+    const news: (readonly KnownRevocation[])[] = [];
+    const read = new Set<string>();
+    const take = (sessions: readonly KnownRevocation[]) => {
+      for (const { sid } of sessions) read.add(sid);
+      news.push(this.#learn(sessions));
+    };
+    const { now, age } = await this.source.read(window, take);
+    if (!isFirst) for (const page of news) this.#lag.add(page, now + age);
     this.#revoked.forgetUntil(this.clock.monotonic());
-    if (isWhole) this.#readWholeAt = asked.monotonic;
-    this.#confirm('sessions', asked);
+    if (isWhole) {
+      this.#readWholeAt = asked.monotonic;
+      this.#restoreLost(read, asked.monotonic, now - window + OVERLAP);
+    }
+    this.#confirmed.confirmSessions({ monotonic: asked.monotonic - age, wall: asked.wall - age }, now);
+  }
+
+  /** A failover to a standby that lacked the last commits has lost them: whoever knows of them makes them again. */
+  #restoreLost(read: ReadonlySet<string>, learnedBefore: number, since: number): void {
+    const lost = this.source.restore ? this.#revoked.absentFrom(read, learnedBefore, since) : [];
+    if (lost.length > 0) void this.source.restore!(lost);
+  }
+
+  /** The server may be another one, behind the one before it: what is known is compared with all it has. */
+  #rejoin(): void {
+    if (this.#hasJoined) this.#readWholeAt = -Infinity;
+    this.#hasJoined = true;
+    this.#polling.hurry();
   }
 
   /** One reading at a time, and nobody's polling waits for it: when a key is due to change, that takes its time. */
@@ -115,18 +219,19 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
     const asked = instantOf(this.clock);
     this.#readingKeys ??= this.keys
       .refresh()
-      .then(() => this.#confirm('keys', asked))
+      .then(() => this.#confirmed.confirmKeys(asked))
       .finally(() => {
         this.#readingKeys = null;
       });
     return this.#readingKeys;
   }
 
-  /** As old as the older of the two. */
-  #confirm(what: 'sessions' | 'keys', asked: Instant): void {
-    this.#read[what] = asked;
-    const { sessions, keys } = this.#read;
-    this.#confirmed = sessions && keys && (sessions.monotonic < keys.monotonic ? sessions : keys);
+  #learn(revocations: readonly KnownRevocation[]): readonly KnownRevocation[] {
+    const news = this.#revoked.learn(revocations, this.clock.monotonic());
+    if (news.length === 0) return news;
+    const sids = news.map(({ sid }) => sid);
+    for (const listener of this.#listeners) this.#tell(listener, sids);
+    return news;
   }
 
   /** What fails in somebody else's code must not keep the others from hearing. */
@@ -138,16 +243,10 @@ export class RevocationFeed implements RevocationCheck, OnApplicationBootstrap, 
     }
   }
 
-  #schedule(): void {
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#poll(), this.options.revocation.pollInterval * 1000).unref();
-  }
-
   async #poll(): Promise<void> {
     const sessions = this.#readSessions();
     void this.#report(Promise.all([sessions, this.#readKeys()]));
     await sessions.catch(() => {});
-    this.#schedule();
   }
 
   async #report(reading: Promise<unknown>): Promise<void> {
