@@ -4,7 +4,9 @@ import { AuthModule, type TokenFamilyOptions } from 'nestjs-token-family';
 import { dataSourceOptions } from './database/data-source.js';
 import { DevelopmentKeysModule } from './keys/development-keys.module.js';
 import { DevelopmentKeys } from './keys/development-keys.service.js';
-import type { Settings } from './settings.js';
+import { demoSecretFile, leaveSecret } from './keys/shared-secret.js';
+import { OperationsModule } from './operations/operations.module.js';
+import type { FeedCredentials, Settings } from './settings.js';
 import { LoginController } from './users/login.controller.js';
 import { MeController } from './users/me.controller.js';
 import { UsersModule } from './users/users.module.js';
@@ -18,6 +20,7 @@ export class AppModule {
       imports: [
         TypeOrmModule.forRoot(dataSourceOptions(databaseUrl)),
         UsersModule,
+        OperationsModule.create(settings.drainDelay),
         AuthModule.forRootAsync({
           imports: [DevelopmentKeysModule, UsersModule],
           inject: [DevelopmentKeys, UsersService],
@@ -57,10 +60,22 @@ async function authOptions(
       pollInterval: settings.revocationPollInterval,
       maxStaleness: settings.revocationMaxStaleness,
     },
+    resourceServers: [await resourceServer(settings.resourceServer, keys)],
     // Asked at every refresh: a user who is gone gets no more tokens.
     claims: async ({ subject }) => {
       const user = await users.findById(subject);
       return user && { name: user.username };
     },
   };
+}
+
+/** A secret that was given stays where it is; of its own making the second application has to be told. */
+async function resourceServer(
+  { id, secret }: FeedCredentials,
+  keys: DevelopmentKeys,
+): Promise<{ id: string; secret: string }> {
+  if (secret !== undefined) return { id, secret };
+  const made = await keys.resourceServerSecret();
+  await leaveSecret(demoSecretFile, made);
+  return { id, secret: made };
 }

@@ -4,6 +4,13 @@ export interface ListenSettings {
   readonly adapter: 'express' | 'fastify';
 }
 
+/** What the second application authenticates with at the first one's feed of revocations; both read it. */
+export interface FeedCredentials {
+  readonly id: string;
+  /** undefined: the first application makes one, and leaves it where the second one finds it */
+  readonly secret: string | undefined;
+}
+
 /** What the demo reads from its environment; durations as `10s`, `5m`, `30d`, or seconds. */
 export interface Settings extends ListenSettings {
   readonly issuer: string;
@@ -16,6 +23,9 @@ export interface Settings extends ListenSettings {
   readonly refreshTokenLeeway: string | undefined;
   readonly revocationPollInterval: string | undefined;
   readonly revocationMaxStaleness: string | undefined;
+  readonly resourceServer: FeedCredentials;
+  /** seconds from SIGTERM until the node stops listening, so that a load balancer can learn that it is not ready */
+  readonly drainDelay: number;
 }
 
 /** What the second application reads: whom it trusts, and as whom it is addressed. */
@@ -25,6 +35,10 @@ export interface ResourceSettings extends ListenSettings {
   readonly jwksUri: string;
   readonly jwksRefreshInterval: string | undefined;
   readonly jwksCoolDown: string | undefined;
+  readonly revocationsUri: string;
+  readonly revocations: FeedCredentials;
+  readonly revocationPollInterval: string | undefined;
+  readonly revocationMaxStaleness: string | undefined;
 }
 
 const DEFAULT_PORT = 3000;
@@ -47,6 +61,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     refreshTokenLeeway: read('REFRESH_TOKEN_LEEWAY'),
     revocationPollInterval: read('REVOCATION_POLL_INTERVAL'),
     revocationMaxStaleness: read('REVOCATION_MAX_STALENESS'),
+    resourceServer: readFeedCredentials(env),
+    drainDelay: readDrainDelay(read('DRAIN_DELAY')),
   };
 }
 
@@ -60,7 +76,16 @@ export function readResourceSettings(env: NodeJS.ProcessEnv): ResourceSettings {
     jwksUri: read('JWKS_URI') ?? `${issuer}/.well-known/jwks.json`,
     jwksRefreshInterval: read('JWKS_REFRESH_INTERVAL'),
     jwksCoolDown: read('JWKS_COOL_DOWN'),
+    revocationsUri: read('REVOCATIONS_URI') ?? `${issuer}/auth/revocations`,
+    revocations: readFeedCredentials(env),
+    revocationPollInterval: read('REVOCATION_POLL_INTERVAL'),
+    revocationMaxStaleness: read('REVOCATION_MAX_STALENESS'),
   };
+}
+
+function readFeedCredentials(env: NodeJS.ProcessEnv): FeedCredentials {
+  const read = reading(env);
+  return { id: read('REVOCATIONS_ID') ?? 'reports', secret: read('REVOCATIONS_SECRET') };
 }
 
 function readListenSettings(env: NodeJS.ProcessEnv, defaultPort: number): ListenSettings {
@@ -72,6 +97,12 @@ function readListenSettings(env: NodeJS.ProcessEnv, defaultPort: number): Listen
   if (adapter !== 'express' && adapter !== 'fastify')
     throw new Error('HTTP_ADAPTER must be express or fastify');
   return { port, adapter };
+}
+
+function readDrainDelay(text = '0'): number {
+  const [, seconds] = /^(\d{1,3})s?$/.exec(text) ?? [];
+  if (seconds === undefined) throw new Error('DRAIN_DELAY must be a number of seconds, such as 10s');
+  return Number(seconds);
 }
 
 /** A variable that is set and empty means: not set. */

@@ -1,6 +1,10 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findSecret, leaveSecret } from '../src/keys/shared-secret.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
 import { startDemo, type DemoProcess } from './support/demo-process.js';
 import { me, refresh, send, type Answer } from './support/http.js';
@@ -95,22 +99,64 @@ describe('two nodes that were started at once on one empty database', () => {
     ]);
   });
 
-  test('the second application believes its tokens, and has no database', async () => {
-    const jwksUri = `${nodes[0]!.url}/.well-known/jwks.json`;
-    const resource = await startDemo({ ISSUER: 'https://demo.test', JWKS_URI: jwksUri }, 'resource');
-    try {
-      const headers = { authorization: `Bearer ${tokenOf(await login('bob', 'builder'), 'access_token')}` };
-      const answer = await send(`${resource.url}/reports`, { headers });
+  describe('the second application, which has no database,', () => {
+    let resource: DemoProcess;
+    beforeAll(async () => {
+      const { url } = nodes[0]!;
+      resource = await startDemo(
+        {
+          ISSUER: 'https://demo.test',
+          JWKS_URI: `${url}/.well-known/jwks.json`,
+          REVOCATIONS_URI: `${url}/auth/revocations`,
+          REVOCATION_POLL_INTERVAL: '0.1s',
+        },
+        'resource',
+      );
+    });
+    afterAll(() => resource?.stop());
+
+    const reports = (answer: Answer): Promise<Answer> => {
+      const headers = { authorization: `Bearer ${tokenOf(answer, 'access_token')}` };
+      return send(`${resource.url}/reports`, { headers });
+    };
+
+    test('believes the tokens of the first', async () => {
+      const answer = await reports(await login('bob', 'builder'));
       expect(answer).toMatchObject({ status: 200, body: { for: { name: 'bob' } } });
       expect((await send(`${resource.url}/reports`)).status).toBe(401);
-    } finally {
-      await resource.stop();
-    }
+    });
+
+    test('refuses a session within a poll of its logout there', async () => {
+      const session = await login();
+      expect((await reports(session)).status).toBe(200);
+      await send(`${nodes[0]!.url}/auth/logout`, {
+        json: { refresh_token: tokenOf(session, 'refresh_token') },
+      });
+      let { status } = await reports(session);
+      for (const end = Date.now() + 5000; status === 200 && Date.now() < end;)
+        ({ status } = await reports(session));
+      expect(status).toBe(401);
+    });
   });
 
   test('it says loudly that its keys are for development', () => {
     expect(nodes[0]!.output()).toContain('DEVELOPMENT KEYS');
   });
+});
+
+test('the secret its second application needs is left for the same user alone, whatever stood there', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'token-family-secret-'));
+  const file = join(directory, 'made', 'secret');
+  try {
+    expect(await findSecret(file)).toBeUndefined();
+    await leaveSecret(file, 'one');
+    await chmod(file, 0o666);
+    await leaveSecret(file, 'two');
+    expect(await findSecret(file)).toBe('two');
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });
 
 test('a setting that cannot be is refused at start, with the remedy', async () => {

@@ -1,6 +1,7 @@
 import { ConfigError } from '../libs/auth/src/core/errors.js';
 import {
   resolveResourceServerOptions,
+  warningsForResourceServer,
   type ResolvedResourceServerOptions,
   type ResourceServerOptions,
 } from '../libs/auth/src/core/resource-server-options.js';
@@ -14,7 +15,11 @@ const resolvedOne = {
   jwksUri: JWKS,
   keys: [],
   maxLifetime: 3600,
+  revocations: undefined,
 };
+const FEED = 'https://issuer.test/auth/revocations';
+const SECRET = 'a-secret-of-forty-characters-or-a-few-more';
+const revocations = { uri: FEED, id: 'reports', secret: SECRET };
 
 const resolve = (
   input: unknown,
@@ -36,6 +41,7 @@ describe('defaults', () => {
     expect(resolve(one)).toEqual({
       issuers: [resolvedOne],
       jwks: { refreshInterval: 300, coolDown: 30, maxStaleness: 86_400, timeout: 5, allowHttp: false },
+      revocation: { pollInterval: 2, maxStaleness: 30, onStale: 'refuse', timeout: 5 },
       cacheSize: 10_000,
       clockTolerance: 5,
     } satisfies ResolvedResourceServerOptions);
@@ -67,9 +73,20 @@ describe('defaults', () => {
       timeout: '1m',
       allowHttp: true,
     };
-    expect(resolve({ ...one, maxLifetime: '1d', jwks, cacheSize: 0, clockTolerance: 60 })).toEqual({
-      issuers: [{ ...resolvedOne, maxLifetime: 86_400 }],
+    const revocation = { pollInterval: 0.05, maxStaleness: '1h', onStale: 'accept', timeout: '1m' };
+    const input = {
+      ...one,
+      revocations,
+      maxLifetime: '1d',
+      jwks,
+      revocation,
+      cacheSize: 0,
+      clockTolerance: 60,
+    };
+    expect(resolve(input)).toEqual({
+      issuers: [{ ...resolvedOne, revocations, maxLifetime: 86_400 }],
       jwks: { ...jwks, coolDown: 3600, maxStaleness: 30 * 86_400, timeout: 60 },
+      revocation: { ...revocation, maxStaleness: 3600, timeout: 60 },
       cacheSize: 0,
       clockTolerance: 60,
     });
@@ -116,6 +133,70 @@ describe('the address of the keys', () => {
   });
 });
 
+describe('the feed of revocations', () => {
+  const faultsOf = (changes: object): readonly string[] =>
+    errorOf({ ...one, revocations: { ...revocations, ...changes } }).faults;
+  const OPEN =
+    'must be https: who listens on the way learns the secret, and who changes the answer hides what it names. ' +
+    'In a network you trust, set jwks.allowHttp';
+
+  test('is each issuer’s own', () => {
+    expect(
+      resolve({ issuers: [{ ...one, revocations }, other] }).issuers.map((each) => each.revocations),
+    ).toEqual([revocations, undefined]);
+  });
+
+  test.each([
+    ['not a URL', 'issuer.test/auth/revocations', 'must be a URL'],
+    ['plain http', 'http://issuer.test/auth/revocations', OPEN],
+    ['plain http to a name like this machine’s', 'http://localhost.evil.test/', OPEN],
+    ['with a user', 'https://user@issuer.test/', 'must not hold a user name or a password'],
+  ])('is at an address like that of the keys, and not %s', (_, uri, fault) => {
+    expect(faultsOf({ uri })).toEqual([`revocations.uri ${fault}`]);
+  });
+
+  test('may be plain http to this machine, or where that is allowed', () => {
+    for (const [uri, allowHttp] of [
+      ['http://localhost:3000/auth/revocations', false],
+      ['http://issuer.test/auth/revocations', true],
+    ] as const) {
+      const resolved = resolve({ ...one, revocations: { ...revocations, uri }, jwks: { allowHttp } });
+      expect(resolved.issuers[0]!.revocations).toEqual({ ...revocations, uri });
+    }
+  });
+
+  test.each(['uri', 'id', 'secret'])('takes all three: not without %s', (name) => {
+    expect(faultsOf({ [name]: undefined })).toEqual([
+      'revocations takes uri, id and secret: give all three of them',
+    ]);
+  });
+
+  test.each<[fault: RegExp, changes: object]>([
+    [/^revocations\.uri must be a text/, { uri: '' }],
+    [/^revocations\.id must be 1 to 64 of the characters/, { id: 'a b' }],
+    [/^revocations\.id must/, { id: 'a:b' }],
+    [/^revocations\.id must/, { id: '' }],
+    [/^revocations\.id must/, { id: 'x'.repeat(65) }],
+    [/^revocations\.secret must be 32 or more visible ASCII characters/, { secret: 'short' }],
+    [/^revocations\.secret must/, { secret: `${SECRET} ` }],
+    [/^revocations\.secret must/, { secret: 42 }],
+    [/^revocations\.url is not an option/, { url: FEED }],
+  ])('%s', (fault, changes) => {
+    const faults = faultsOf(changes);
+    expect(faults).toEqual([expect.stringMatching(fault)]);
+    expect(faults.join()).not.toContain(SECRET);
+  });
+
+  test('is missed by a warning that names who tells nothing', () => {
+    expect(warningsForResourceServer(resolve({ ...one, revocations }))).toEqual([]);
+    expect(warningsForResourceServer(resolve({ issuers: [{ ...one, revocations }, other] }))).toEqual([
+      expect.stringMatching(
+        /^Nothing is heard of sessions that https:\/\/other\.test ends.* Set revocations/,
+      ),
+    ]);
+  });
+});
+
 describe('faults', () => {
   test.each<[fault: string, input: unknown]>([
     ['issuer must be a text', { ...one, issuer: '' }],
@@ -138,6 +219,20 @@ describe('faults', () => {
     [
       'jwks.refreshInterval is not below jwks.maxStaleness: every fetch would come too late',
       { ...one, jwks: { refreshInterval: '1h', maxStaleness: '1h' } },
+    ],
+    ['revocations must be an object of options', { ...one, revocations: FEED }],
+    ['revocation.pollInterval must be a duration', { ...one, revocation: { pollInterval: 0 } }],
+    ['revocation.maxStaleness must be a duration', { ...one, revocation: { maxStaleness: '2h' } }],
+    ['revocation.onStale must be one of refuse, accept', { ...one, revocation: { onStale: 'ignore' } }],
+    ['revocation.timeout must be a duration', { ...one, revocation: { timeout: '2m' } }],
+    ['revocation.listen is not an option', { ...one, revocation: { listen: true } }],
+    [
+      'revocation.pollInterval is not below revocation.maxStaleness: every poll would come too late',
+      { ...one, revocation: { pollInterval: 10, maxStaleness: 10 } },
+    ],
+    [
+      'revocation.timeout is not below revocation.maxStaleness: an answer would be stale when it is given up',
+      { ...one, revocation: { maxStaleness: 5 } },
     ],
     ['issuers must be a list of one or more', { issuers: [] }],
     ['issuers must be a list of one or more', { issuers: one }],

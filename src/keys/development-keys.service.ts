@@ -24,6 +24,11 @@ export class DevelopmentKeys {
     return this.#obtain('key-encryption');
   }
 
+  /** The same, that the second application authenticates with. */
+  resourceServerSecret(): Promise<string> {
+    return this.#obtain('resource-server');
+  }
+
   warn(): void {
     this.#logger.warn(
       'DEVELOPMENT KEYS: generated, and kept in plain text in the database. Never use them in production.',

@@ -13,6 +13,10 @@ export class ResourceModule {
     jwksUri,
     jwksRefreshInterval,
     jwksCoolDown,
+    revocationsUri,
+    revocations: { id, secret },
+    revocationPollInterval,
+    revocationMaxStaleness,
   }: ResourceSettings): DynamicModule {
     return {
       module: ResourceModule,
@@ -22,6 +26,9 @@ export class ResourceModule {
           audience,
           jwksUri,
           jwks: { refreshInterval: jwksRefreshInterval, coolDown: jwksCoolDown },
+          // Without a secret it would hear of no revocation, and says so when it starts.
+          revocations: secret === undefined ? undefined : { uri: revocationsUri, id, secret },
+          revocation: { pollInterval: revocationPollInterval, maxStaleness: revocationMaxStaleness },
         }),
       ],
       controllers: [ReportsController],

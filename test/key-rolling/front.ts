@@ -7,9 +7,14 @@ export async function startFront(
 ): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer(async (request, response) => {
     for (const { url } of targets()) {
-      const answer = await fetch(`${url}${request.url}`).catch(() => null);
+      const { authorization } = request.headers;
+      const headers = { ...(authorization !== undefined && { authorization }) };
+      const answer = await fetch(`${url}${request.url}`, { headers }).catch(() => null);
       if (!answer) continue;
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+      const told = [...answer.headers].filter(([name]) =>
+        /^(?:etag|content-type|revocations-.*)$/.test(name),
+      );
+      response.writeHead(answer.status, told.flat()).end(await answer.text());
       return;
     }
     response.writeHead(502).end();

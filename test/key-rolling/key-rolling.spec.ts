@@ -44,6 +44,7 @@ test('20 changes of the key by two nodes at once, one of them killed each time, 
     {
       ...common,
       JWKS_URI: `${front.url}/.well-known/jwks.json`,
+      REVOCATIONS_URI: `${front.url}/auth/revocations`,
       JWKS_REFRESH_INTERVAL: '0.2s',
       JWKS_COOL_DOWN: '0.1s',
     },

@@ -20,6 +20,7 @@ import { AccessTokenVerifier } from '../jwt/verification.js';
 import { AccessTokenStrategy, type PassportRequest } from './access-token.strategy.js';
 import { asHttpException } from './auth-http.exception.js';
 import { assertWellFormed, readCredentials, tokenIn } from './bearer.js';
+import { GuardOutcomes } from './guard-outcomes.js';
 import { rememberPrincipal, requestOf, rpcContextOf, type ContextType } from './principal.js';
 import { RefusalLog } from './refusal-log.js';
 import { RouteRequirements, type Requirements } from './requirements.js';
@@ -53,6 +54,7 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
     private readonly verifier: AccessTokenVerifier,
     private readonly verified: VerifiedTokens,
     private readonly sockets: SocketSessions,
+    private readonly outcomes: GuardOutcomes,
     @Inject(RevocationCheck) private readonly revocations: RevocationCheck,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(AccessPolicy) private readonly policy: AccessPolicy,
@@ -125,7 +127,10 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
 
   /** A request without a token. */
   protected admitAnonymous({ access }: Requirements): true {
-    if (access === 'optional') return true;
+    if (access === 'optional') {
+      this.outcomes.anonymous++;
+      return true;
+    }
     throw new InvalidTokenError('ERR_TOKEN_MISSING');
   }
 
@@ -166,7 +171,9 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
 
   /** Each check throws what it refuses. A subclass may make it wait for something: its promise is awaited. */
   protected checkRevocation(claims: AccessTokenClaims, now: number): Outcome {
-    if (this.revocations.isRevoked(claims.sid, now)) throw new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED');
+    if (this.revocations.isRevoked(claims.sid, now, claims)) {
+      throw new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED');
+    }
   }
 
   protected checkScope(claims: AccessTokenClaims, scope: readonly string[]): Outcome {
@@ -233,11 +240,13 @@ export class AccessGuard extends AuthGuard() implements OnModuleInit {
   }
 
   #letIn(context: ExecutionContext, claims: AccessTokenClaims): true {
+    this.outcomes.admitted++;
     rememberPrincipal(context, claims);
     return true;
   }
 
   #refuse(context: ExecutionContext, error: unknown): never {
+    this.outcomes.refuse(error);
     if (context.getType() !== 'ws') throw asHttpException(error);
     if (error instanceof AuthError) this.#refusals.add(error);
     throw asWsException(error);

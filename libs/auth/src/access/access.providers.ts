@@ -5,6 +5,7 @@ import { AccessTokenVerifier } from '../jwt/verification.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessTokenStrategy } from './access-token.strategy.js';
 import { AuthErrorFilter } from './auth-error.filter.js';
+import { GuardOutcomes } from './guard-outcomes.js';
 import { SocketSessions } from './socket-sessions.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
@@ -17,6 +18,7 @@ export const ACCESS_PROVIDERS: Provider[] = [
     provide: Clock,
     useValue: { now: () => Date.now(), monotonic: () => performance.now() } satisfies Clock,
   },
+  GuardOutcomes,
   SocketSessions,
   AccessTokenStrategy,
   AccessGuard,
@@ -31,6 +33,7 @@ export const ACCESS_EXPORTS = [
   AuthErrorFilter,
   SocketSessions,
   AccessTokenStrategy,
+  GuardOutcomes,
   VerifiedTokens,
   RevocationCheck,
   AccessPolicy,

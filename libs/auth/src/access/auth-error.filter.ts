@@ -1,10 +1,11 @@
-import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { throwError, type Observable } from 'rxjs';
 import { AuthError, UnavailableError } from '../core/errors.js';
+import { Clock } from '../core/ports.js';
 import { AuthHttpException, bodyFor } from './auth-http.exception.js';
 import { challengeFor } from './challenge.js';
-import { isOutage } from './refusal-log.js';
+import { RefusalLog } from './refusal-log.js';
 import { rpcErrorFor } from './rpc-error.js';
 import { assertSocket, tell } from './socket.js';
 
@@ -16,13 +17,18 @@ import { assertSocket, tell } from './socket.js';
  */
 @Catch(AuthError, AuthHttpException)
 export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpException> {
-  readonly #logger = new Logger('AuthError');
+  readonly #refusals: RefusalLog;
 
-  constructor(private readonly adapterHost: HttpAdapterHost) {}
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    @Inject(Clock) clock: Clock,
+  ) {
+    this.#refusals = new RefusalLog(new Logger('AuthError'), clock);
+  }
 
   catch(thrown: AuthError | AuthHttpException, host: ArgumentsHost): Observable<never> | undefined {
     const exception = thrown instanceof AuthHttpException ? thrown : new AuthHttpException(thrown);
-    this.#log(exception.reason);
+    this.#refusals.add(exception.reason);
     switch (host.getType<string>()) {
       case 'http':
         this.#answer(exception, host.switchToHttp().getResponse<object>());
@@ -49,12 +55,6 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
   #tell(exception: AuthHttpException, socket: object): void {
     assertSocket(socket);
     tell(socket, 'exception', bodyFor(exception.reason));
-  }
-
-  #log(error: AuthError): void {
-    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    if (isOutage(error)) this.#logger.error(error.code + cause);
-    else this.#logger.debug(error.code);
   }
 }
 

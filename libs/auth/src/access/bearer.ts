@@ -67,7 +67,7 @@ function isSentTwice(request: HttpRequest): boolean {
 }
 
 /** Node keeps the first of two Authorization headers, whatever its scheme, and a proxy may have read the second. */
-function hasMoreHeaders(request: HttpRequest): boolean {
+export function hasMoreHeaders(request: HttpRequest): boolean {
   const rawHeaders = request.rawHeaders ?? request.raw?.rawHeaders;
   return rawHeaders !== undefined && countAuthorization(rawHeaders) > 1;
 }

@@ -1,6 +1,7 @@
 import {
   InsufficientScopeError,
   InsufficientUserAuthenticationError,
+  InvalidClientError,
   InvalidCredentialsError,
   InvalidTokenError,
   type AuthError,
@@ -14,9 +15,10 @@ const REALM = 'api';
  *
  * No value in it needs an escape: messages are ours, and scope words are checked where a route is declared.
  *
- * @see RFC 6750 section 3, RFC 9470 section 3
+ * @see RFC 6750 section 3, RFC 9470 section 3; RFC 7617 section 2
  */
 export function challengeFor(error: AuthError): string | null {
+  if (error instanceof InvalidClientError) return `Basic realm="${REALM}", charset="UTF-8"`;
   const challenge = `Bearer realm="${REALM}"`;
   if (isMissingToken(error)) return challenge;
   const told = `${challenge}, error="${error.error}", error_description="${error.message}"`;

@@ -55,11 +55,12 @@ export class HeldTokens {
     };
   }
 
-  #assertAlive({ exp, sid }: AccessTokenClaims, now: number): void {
-    if (now / 1000 >= exp + this.policy.clockTolerance) {
+  #assertAlive(claims: AccessTokenClaims, now: number): void {
+    if (now / 1000 >= claims.exp + this.policy.clockTolerance) {
       throw new InvalidTokenError('ERR_ACCESS_TOKEN_EXPIRED');
     }
-    if (this.revocations.isRevoked(sid, now)) throw new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED');
+    if (this.revocations.isRevoked(claims.sid, now, claims))
+      throw new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED');
   }
 
   #assertKeyKnown({ token, claims }: HeldToken): void {

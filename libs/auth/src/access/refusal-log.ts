@@ -1,8 +1,9 @@
 import type { LoggerService } from '@nestjs/common';
 import { UnavailableError, type AuthError, type AuthErrorCode } from '../core/errors.js';
+import { LogEntry } from '../core/log-entry.js';
 import type { Clock } from '../core/ports.js';
 
-/** Milliseconds in which an outage is told once: on open sockets it meets every message. */
+/** Milliseconds in which an outage is told once: while it lasts, it meets every request. */
 const ONCE_IN = 60_000;
 
 /** A stranger can name a key nobody has, as often as they like. Whoever looks for keys tells once that it cannot. */
@@ -12,13 +13,27 @@ const ASKED_FOR_BY_STRANGERS: ReadonlySet<AuthErrorCode> = new Set<AuthErrorCode
 ]);
 
 /** Whether an operator has to know: what strangers can cause must not fill a log of errors. */
-export function isOutage(error: AuthError): boolean {
+function isOutage(error: AuthError): boolean {
   return error instanceof UnavailableError && !ASKED_FOR_BY_STRANGERS.has(error.code);
 }
 
-/** Tells the log what was refused over sockets: an outage as an error, once a minute for each code, all else for debugging. */
+/** Of what is broken. The cause of any other refusal may quote what a client sent. */
+function causeOf(error: AuthError): string | undefined {
+  return error instanceof UnavailableError && error.cause instanceof Error ? error.cause.message : undefined;
+}
+
+interface Told {
+  readonly at: number;
+  /** how many followed within the minute */
+  suppressed: number;
+}
+
+/**
+ * Tells the log what was refused: an outage as an error, once a minute for each code and with the number of those
+ * that went untold since; all else for debugging.
+ */
 export class RefusalLog {
-  readonly #toldAt = new Map<AuthErrorCode, number>();
+  readonly #told = new Map<AuthErrorCode, Told>();
 
   constructor(
     private readonly logger: Pick<LoggerService, 'error'> & Required<Pick<LoggerService, 'debug'>>,
@@ -26,16 +41,22 @@ export class RefusalLog {
   ) {}
 
   add(error: AuthError): void {
-    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    if (this.#isNews(error)) this.logger.error(error.code + cause);
-    else this.logger.debug(error.code + cause);
+    const { code } = error;
+    const fields = { code, cause: causeOf(error) };
+    const suppressed = isOutage(error) ? this.#takeNews(code) : null;
+    if (suppressed === null) this.logger.debug(new LogEntry(fields));
+    else this.logger.error(new LogEntry({ ...fields, suppressed: suppressed || undefined }));
   }
 
-  #isNews(error: AuthError): boolean {
-    if (!isOutage(error)) return false;
-    const now = this.clock.monotonic();
-    if (now - (this.#toldAt.get(error.code) ?? -Infinity) < ONCE_IN) return false;
-    this.#toldAt.set(error.code, now);
-    return true;
+  /** How many went untold before this one; null when it is to go untold itself. */
+  #takeNews(code: AuthErrorCode): number | null {
+    const at = this.clock.monotonic();
+    const last = this.#told.get(code);
+    if (last && at - last.at < ONCE_IN) {
+      last.suppressed++;
+      return null;
+    }
+    this.#told.set(code, { at, suppressed: 0 });
+    return last?.suppressed ?? 0;
   }
 }

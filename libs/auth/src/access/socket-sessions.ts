@@ -62,7 +62,9 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
   }
 
   onModuleInit(): void {
-    this.#stopListening = this.revocations.onRevoked((sids) => this.#endRevoked(new Set(sids)));
+    this.#stopListening = this.revocations.onRevoked((sids, issuer) =>
+      this.#endRevoked(new Set(sids), issuer),
+    );
   }
 
   onApplicationShutdown(): void {
@@ -181,9 +183,12 @@ export class SocketSessions implements OnModuleInit, OnApplicationShutdown {
     this.tell(socket, 'token_expiring', { expires_in: Math.max(0, Math.ceil(left / 1000)) });
   }
 
-  #endRevoked(sids: ReadonlySet<string>): void {
+  /** @param issuer only of those of this one; undefined when there is no other */
+  #endRevoked(sids: ReadonlySet<string>, issuer: string | undefined): void {
     this.#eachOf(this.#watched, ([socket, { held }]) => {
-      if (sids.has(held.claims.sid)) this.#end(socket, new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED'));
+      const { sid, iss } = held.claims;
+      if (!sids.has(sid) || (issuer !== undefined && issuer !== iss)) return;
+      this.#end(socket, new InvalidTokenError('ERR_ACCESS_TOKEN_REVOKED'));
     });
   }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { Controller, Get, Inject, NotFoundException, Req, Res } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { Public } from '../access/decorators.js';
@@ -6,6 +5,7 @@ import type { HttpRequest } from '../access/http-request.js';
 import { toJwks } from '../jwt/jwks.js';
 import { KeyRing } from '../jwt/key-ring.js';
 import { AuthorizationServer } from './authorization-server.js';
+import { entityTagOf, matchesEntityTag } from './entity-tag.js';
 
 const METADATA = '.well-known/oauth-authorization-server';
 /** Express and Fastify have no wildcard in common; no issuer is known to go deeper. */
@@ -53,7 +53,7 @@ export class WellKnownController {
     httpAdapter.setHeader(response, 'Cache-Control', `public, max-age=${this.server.maxAge}`);
     httpAdapter.setHeader(response, 'ETag', etag);
     httpAdapter.setHeader(response, 'X-Content-Type-Options', 'nosniff');
-    if (matches(headers['if-none-match'], etag)) {
+    if (matchesEntityTag(headers['if-none-match'], etag)) {
       httpAdapter.reply(response, undefined, 304);
       return;
     }
@@ -64,13 +64,7 @@ export class WellKnownController {
 
 function documentOf(value: object): Document {
   const body = JSON.stringify(value);
-  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
-}
-
-/** RFC 9110 section 13.1.2: a list, compared weakly. */
-function matches(header: string | string[] | undefined, etag: string): boolean {
-  const tags = [header ?? []].flat().flatMap((value) => value.split(','));
-  return tags.some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
+  return { body, etag: entityTagOf(body) };
 }
 
 function pathOf({ url = '' }: HttpRequest): string {

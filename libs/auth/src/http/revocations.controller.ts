@@ -1,0 +1,93 @@
+import { Controller, Get, Inject, Query, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { AuthErrorFilter } from '../access/auth-error.filter.js';
+import { Public } from '../access/decorators.js';
+import type { HttpRequest } from '../access/http-request.js';
+import { InvalidRequestError } from '../core/errors.js';
+import { PublishedRevocations } from '../core/ports.js';
+import { ClientAuthenticationGuard } from './client-authentication.js';
+import { entityTagOf, matchesEntityTag } from './entity-tag.js';
+
+/** Milliseconds since the epoch: up to the year 33658. */
+const SINCE = /^\d{1,15}$/;
+/** Those who poll together ask for the same few; one body is 39 bytes for each session. */
+const MAX_BODIES = 8;
+
+interface Body {
+  readonly text: string;
+  readonly etag: string;
+}
+
+/**
+ * What this node knows to be revoked, for services without the database: from memory, however many ask.
+ *
+ * `Revocations-As-Of` is the database's time this is as of, and `Revocations-Age` how long ago that was on this node,
+ * both in milliseconds. They are no part of the body, so that a feed without news is answered by 304, with both of them.
+ * `Revocations-Since` is the question this answers, 0 for all: a cache may have been asked another one.
+ */
+@Public()
+@Controller('revocations')
+@UseGuards(ClientAuthenticationGuard)
+@UseFilters(AuthErrorFilter)
+export class RevocationsController {
+  readonly #bodies = new Map<number, Body>();
+  #version = -1;
+
+  constructor(
+    @Inject(PublishedRevocations) private readonly revocations: PublishedRevocations,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  /**
+   * The sessions revoked at or after `since`, all that are known without one.
+   *
+   * @param text milliseconds since the epoch, on the database's clock
+   */
+  @Get()
+  list(@Query('since') text: unknown, @Req() request: HttpRequest, @Res() response: object): void {
+    const since = readSince(text);
+    const { sids, asOf, age } = this.revocations.snapshot(since);
+    const body = this.#bodyOf(since, sids);
+    const { httpAdapter } = this.adapterHost;
+    httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
+    httpAdapter.setHeader(response, 'ETag', body.etag);
+    httpAdapter.setHeader(response, 'Revocations-Since', String(since));
+    httpAdapter.setHeader(response, 'Revocations-As-Of', String(asOf));
+    httpAdapter.setHeader(response, 'Revocations-Age', String(Math.ceil(age)));
+    httpAdapter.setHeader(response, 'X-Content-Type-Options', 'nosniff');
+    if (matchesEntityTag(request.headers['if-none-match'], body.etag)) {
+      httpAdapter.reply(response, undefined, 304);
+      return;
+    }
+    httpAdapter.setHeader(response, 'Content-Type', 'application/json; charset=utf-8');
+    httpAdapter.reply(response, body.text, 200);
+  }
+
+  #bodyOf(since: number, sids: readonly string[]): Body {
+    const { version } = this.revocations;
+    if (version !== this.#version) this.#bodies.clear();
+    this.#version = version;
+    const known = this.#bodies.get(since);
+    if (known) return known;
+    const body = describe(since, sids);
+    if (this.#bodies.size >= MAX_BODIES) this.#bodies.delete(this.#bodies.keys().next().value!);
+    this.#bodies.set(since, body);
+    return body;
+  }
+}
+
+/** In order, so that nodes that know the same tell the same. `since` is not in the body, and yet part of what it means. */
+function describe(since: number, sids: readonly string[]): Body {
+  const text = JSON.stringify({ sids: sids.toSorted() });
+  return { text, etag: entityTagOf(`${since} `, text) };
+}
+
+/** @throws {InvalidRequestError} malformed, or sent twice */
+function readSince(text: unknown): number {
+  if (text === undefined) return 0;
+  if (typeof text === 'string' && SINCE.test(text)) return Number(text);
+  throw new InvalidRequestError(
+    'ERR_REQUEST_MALFORMED',
+    'since must be one whole number of milliseconds, or absent',
+  );
+}
