@@ -1,11 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
-import { RefreshToken, SigningKeyRecord, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
+import {
+  RefreshToken,
+  SigningKeyRecord,
+  TokenAudit,
+  tokenFamilyAuditMigrations,
+  tokenFamilyMigrations,
+} from 'nestjs-token-family/typeorm';
 import { createDatabase, dataSourceOptions, type TestDatabase } from './support/database.js';
 
 /** What our migrations come to, for review: a change of them shows here as a change of this text. */
 const COMMITTED = readFileSync(join(__dirname, 'schema.txt'), 'utf8');
+const COMMITTED_AUDIT = readFileSync(join(__dirname, 'schema-audit.txt'), 'utf8');
+/** With the audit trail, which an application may leave out. */
+const ALL = [...tokenFamilyMigrations, ...tokenFamilyAuditMigrations];
 
 const TABLES = `c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and c.relname <> 'migrations'`;
 /** NOT NULL is told by its column: PostgreSQL 18 also lists it as a constraint, the versions before do not. */
@@ -54,9 +63,18 @@ class AddOwner1900000000000 implements MigrationInterface {
 let database: TestDatabase;
 let source: DataSource;
 
-async function start(migrations: (new () => MigrationInterface)[]): Promise<void> {
+async function start(
+  migrations: (new () => MigrationInterface)[],
+  { audit = false, into }: { audit?: boolean; into?: string } = {},
+): Promise<void> {
   database = await createDatabase({ empty: true });
-  source = await new DataSource({ ...dataSourceOptions(database.url), migrations }).initialize();
+  if (into) await database.query(`create schema "${into}"`);
+  const options = {
+    ...dataSourceOptions(database.url, { audit }),
+    migrations,
+    ...(into && { schema: into }),
+  };
+  source = await new DataSource(options).initialize();
 }
 afterEach(async () => {
   await source.destroy();
@@ -68,25 +86,28 @@ async function schema(): Promise<string> {
   return rows.map(({ line }) => `${line}\n`).join('');
 }
 
-describe('our migrations', () => {
-  beforeEach(() => start(tokenFamilyMigrations));
+describe.each([
+  ['our migrations', tokenFamilyMigrations, COMMITTED, false],
+  ['our migrations, those of the audit trail with them', ALL, COMMITTED + COMMITTED_AUDIT, true],
+])('%s', (_title, migrations, committed, audit) => {
+  beforeEach(() => start(migrations, { audit }));
 
-  test('make the schema of test/schema.txt', async () => {
+  test('make the schema that is written down', async () => {
     await source.runMigrations();
-    expect(await schema()).toBe(COMMITTED);
+    expect(await schema()).toBe(committed);
   });
 
   test('go down to nothing, and up again to the same', async () => {
     await source.runMigrations();
-    for (const _ of tokenFamilyMigrations) await source.undoLastMigration();
+    for (const _ of migrations) await source.undoLastMigration();
     expect(await schema()).toBe('');
     expect(await source.showMigrations()).toBe(true);
     await source.runMigrations();
-    expect(await schema()).toBe(COMMITTED);
+    expect(await schema()).toBe(committed);
   });
 
   test('run once: a second run has nothing to do', async () => {
-    expect(await source.runMigrations()).toHaveLength(tokenFamilyMigrations.length);
+    expect(await source.runMigrations()).toHaveLength(migrations.length);
     expect(await source.runMigrations()).toEqual([]);
     expect(await source.showMigrations()).toBe(false);
   });
@@ -98,7 +119,7 @@ describe('our migrations', () => {
   });
 
   test('carry names that end in the time of their making, ascending', () => {
-    const times = tokenFamilyMigrations.map((migration) => Number(/\d{13}$/.exec(new migration().name)?.[0]));
+    const times = migrations.map((migration) => Number(/\d{13}$/.exec(new migration().name)?.[0]));
     expect(times).toEqual(times.toSorted((left, right) => left - right));
     expect(times).not.toContain(NaN);
   });
@@ -129,20 +150,16 @@ describe('beside the migrations of an application', () => {
 
 describe('with a schema of its own', () => {
   test('the tables are made there, and the entities find nothing to change', async () => {
-    database = await createDatabase({ empty: true });
-    await database.query('create schema auth');
-    const options = { ...dataSourceOptions(database.url), migrations: tokenFamilyMigrations, schema: 'auth' };
-    source = await new DataSource(options).initialize();
+    await start(ALL, { audit: true, into: 'auth' });
     await source.runMigrations();
-    const paths = [RefreshToken, SigningKeyRecord].map((entity) => source.getMetadata(entity).tablePath);
-    expect(paths).toEqual(['auth.refresh_token', 'auth.signing_key']);
+    const entities = [RefreshToken, SigningKeyRecord, TokenAudit];
+    const names = ['refresh_token', 'signing_key', 'token_audit'];
+    const paths = entities.map((entity) => source.getMetadata(entity).tablePath);
+    expect(paths).toEqual(names.map((name) => `auth.${name}`));
     const tables = `select tablename from pg_tables where schemaname = 'auth' and tablename <> 'migrations' order by 1`;
-    expect(await database.query(tables)).toEqual([
-      { tablename: 'refresh_token' },
-      { tablename: 'signing_key' },
-    ]);
+    expect(await database.query(tables)).toEqual(names.map((tablename) => ({ tablename })));
     expect((await source.driver.createSchemaBuilder().log()).upQueries).toEqual([]);
-    for (const _ of tokenFamilyMigrations) await source.undoLastMigration();
+    for (const _ of ALL) await source.undoLastMigration();
     expect(await database.query(tables)).toEqual([]);
   });
 });

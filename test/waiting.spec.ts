@@ -227,7 +227,8 @@ describe('A rotation whose commit stalls', () => {
   });
 
   it('is answered by 503 within the query timeout, however many requests come together', async () => {
-    const logins = await Promise.all(Array.from({ length: 600 }, () => impatient.tokens.issue('alice')));
+    const logins: TokenPair[] = [];
+    while (logins.length < 600) logins.push(await plain.tokens.issue('alice'));
     await stalled(async () => {
       const start = performance.now();
       const answers = await Promise.all(

@@ -1,7 +1,12 @@
 import type { DataSource } from 'typeorm';
-import { InvalidGrantError, type TokenEventType, type TokenPair } from 'nestjs-token-family';
+import {
+  InvalidGrantError,
+  type TokenEventType,
+  type TokenFamilyOptions,
+  type TokenPair,
+} from 'nestjs-token-family';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { startNode, type TestNode } from '../support/node.js';
+import { options, startNode, type TestNode } from '../support/node.js';
 
 interface Row {
   readonly generation: number;
@@ -17,9 +22,11 @@ export class ThreeNodes {
     readonly all: readonly TestNode[],
   ) {}
 
-  static async start(): Promise<ThreeNodes> {
+  static async start(changes: Partial<TokenFamilyOptions> = {}): Promise<ThreeNodes> {
     const database = await createDatabase();
-    const nodes = await Promise.all([1, 2, 3].map(() => startNode({ url: database.url })));
+    const nodes = await Promise.all(
+      [1, 2, 3].map(() => startNode({ url: database.url, options: options(changes) })),
+    );
     return new ThreeNodes(database, await database.connect(), nodes);
   }
 
@@ -71,10 +78,10 @@ export class ThreeNodes {
     return Promise.all(round % 2 === 0 ? [one(), late(other)] : [late(one), other()]);
   }
 
-  /** Returns when somebody waits for the advisory lock of a subject. */
-  async untilWaitingForLogin(): Promise<void> {
+  /** Returns when so many wait for an advisory lock: of a subject, or of everyone. */
+  async untilWaitingForLogin(count = 1): Promise<void> {
     const waiting = `select 1 from pg_locks where locktype = 'advisory' and not granted
                      and database = (select oid from pg_database where datname = current_database())`;
-    while ((await this.database.query(waiting)).length === 0);
+    while ((await this.database.query(waiting)).length < count);
   }
 }

@@ -10,7 +10,7 @@ import type {
   Clock,
   Look,
   RefreshTokenStore,
-  RevocationCheck,
+  RevocationMemory,
   Rotation,
   Stamped,
   TokenEventSink,
@@ -18,6 +18,7 @@ import type {
 import type { RefreshTokenCodec, RefreshTokenParts } from '../core/refresh-token.js';
 import { decideRotation, type Refusal, type Verdict } from '../core/rotation.js';
 import type { ClaimsSource } from './claims.source.js';
+import type { RefreshVerdict } from './issuer-tally.js';
 
 export interface RefreshAttempt {
   readonly token: RefreshTokenParts;
@@ -29,6 +30,7 @@ export interface RefreshAttempt {
 
 /** What a refresh came to: the token to hand out, and what the access token beside it says. */
 export interface Refreshed {
+  readonly verdict: RefreshVerdict;
   readonly token: RefreshTokenParts;
   readonly grant: Grant & Stamped;
   readonly claims: Claims;
@@ -54,7 +56,7 @@ export class Rotator {
     private readonly store: RefreshTokenStore,
     private readonly codec: RefreshTokenCodec,
     private readonly claims: ClaimsSource,
-    private readonly revocations: RevocationCheck,
+    private readonly revocations: RevocationMemory,
     private readonly events: TokenEventSink,
     private readonly clock: Clock,
     /** milliseconds */
@@ -67,6 +69,9 @@ export class Rotator {
    * @throws {UnavailableError} nothing is known to have been spent; the same request may be repeated
    */
   async refresh(request: RefreshAttempt): Promise<Refreshed> {
+    // Whatever the row says: a failover may have lost the revocation.
+    if (this.revocations.knows(request.token.familyId))
+      throw new InvalidGrantError('ERR_REFRESH_TOKEN_REVOKED');
     const attempt = { ...request, successor: this.codec.successor(request.token) };
     if (!this.claims.asks) {
       const grant = await this.store.rotate(this.#rotation(attempt));
@@ -113,14 +118,17 @@ export class Rotator {
         if (!grant) return null;
         const lost = attempt.token.generation - family.generation;
         this.#tell({ type: 'advanced', lost, ...about(attempt, grant) });
-        return handOut(attempt, grant, claims);
+        return handOut('advanced', attempt, grant, claims);
       }
       case 'repeat':
         this.#tell({ type: 'repeated', ...about(attempt, family) });
-        return { token: attempt.token, grant: { ...family, now }, claims };
-      case 'retry':
-        this.#tell({ type: 'retried', late: verdict.proof === 'idempotency_key', ...about(attempt, family) });
-        return { token: this.#currentAfter(attempt.token, family), grant: { ...family, now }, claims };
+        return { verdict: 'repeated', token: attempt.token, grant: { ...family, now }, claims };
+      case 'retry': {
+        const late = verdict.proof === 'idempotency_key';
+        this.#tell({ type: 'retried', late, ...about(attempt, family) });
+        const token = this.#currentAfter(attempt.token, family);
+        return { verdict: late ? 'retried_late' : 'retried', token, grant: { ...family, now }, claims };
+      }
     }
   }
 
@@ -130,7 +138,7 @@ export class Rotator {
 
   #rotated(attempt: Attempt, grant: Grant & Stamped, claims: Claims): Refreshed {
     this.#tell({ type: 'rotated', ...about(attempt, grant) });
-    return handOut(attempt, grant, claims);
+    return handOut('rotated', attempt, grant, claims);
   }
 
   /** The current token, derived again from its parent, under the key it was first encoded with. */
@@ -191,9 +199,14 @@ const CODES: Readonly<Record<Exclude<Refusal, 'key_reused'>, AuthErrorCode>> = {
 };
 
 /** The clock moved on between the condition and the stamp of one statement: an end in between is an end. */
-function handOut({ successor }: Attempt, grant: Grant & Stamped, claims: Claims): Refreshed {
+function handOut(
+  verdict: RefreshVerdict,
+  { successor }: Attempt,
+  grant: Grant & Stamped,
+  claims: Claims,
+): Refreshed {
   if (grant.now >= grant.expiresAt) throw new InvalidGrantError('ERR_REFRESH_TOKEN_EXPIRED');
-  return { token: successor, grant, claims };
+  return { verdict, token: successor, grant, claims };
 }
 
 function about(

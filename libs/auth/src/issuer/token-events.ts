@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { TokenEvent, TokenEventType } from '../core/events.js';
+import { LogEntry } from '../core/log-entry.js';
 import type { TokenEventSink } from '../core/ports.js';
 
 type Listener<T extends TokenEventType> = (event: Extract<TokenEvent, { type: T }>) => void;
@@ -36,13 +37,15 @@ export class TokenEvents implements TokenEventSink {
     }
   }
 
-  /** What an operator should see without having asked. JSON, so that no subject can forge a line of the log. */
+  /** What an operator should see without having asked. */
   #log(event: TokenEvent): void {
     const isNotable =
       event.type === 'reused' ||
       event.type === 'forged' ||
       event.type === 'advanced' ||
       (event.type === 'retried' && event.late);
-    if (isNotable) this.#logger.warn(JSON.stringify(event));
+    if (!isNotable) return;
+    const { type, ...about } = event;
+    this.#logger.warn(new LogEntry({ event: type, ...about }));
   }
 }

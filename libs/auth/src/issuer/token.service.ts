@@ -11,7 +11,8 @@ import type {
   AccessTokens,
   Clock,
   RefreshTokenStore,
-  RevocationCheck,
+  Look,
+  RevocationMemory,
   RevokedFamily,
   SessionCheck,
   SignAccessToken,
@@ -28,6 +29,7 @@ import {
   isAlive,
   type Introspection,
 } from './introspection.js';
+import type { IssuerTally, RefreshVerdict } from './issuer-tally.js';
 import type { Rotator } from './rotator.js';
 import { toSession, type Session } from './session.js';
 import type { TokenPair } from './token-pair.js';
@@ -62,6 +64,10 @@ export interface RevokeOptions {
   readonly reason?: RevocationReason;
 }
 
+export interface EndOptions {
+  readonly reason?: RevocationReason;
+}
+
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{16,128}$/;
 const MAX_SESSIONS_LISTED = 1000;
 const MAX_SCOPE_LENGTH = 512;
@@ -74,17 +80,24 @@ export class TokenService implements SessionCheck {
     private readonly rotator: Rotator,
     private readonly accessTokens: AccessTokens,
     private readonly claims: ClaimsSource,
-    private readonly revocations: RevocationCheck,
+    private readonly revocations: RevocationMemory,
     private readonly events: TokenEventSink,
     private readonly clock: Clock,
     private readonly options: ResolvedOptions,
+    private readonly tally: IssuerTally,
   ) {}
 
   /**
    * Starts a family: a new login of `subject`, and its first two tokens. The application has verified who it is.
    *
+   * With `sessions.maxPerSubject` the sessions of the subject used least recently end with it, so that no more than that
+   * live, however many logins come at once.
+   *
    * With `manager` the login exists when the caller's transaction commits, and not before; the event `issued` does not
-   * wait for that. Until then a `revokeAll` of the same subject waits, so call none inside that transaction.
+   * wait for that. Until then `revokeAll` of the same subject, `revokeClient` and `revokeEveryone` wait, and so do other
+   * logins of the subject where `sessions.maxPerSubject` is set: call none inside that transaction, and keep it short.
+   * It counts and ends the sessions that transaction can see, so it wants READ COMMITTED. Those it ends are told by no
+   * event, and each node learns of them by its next poll.
    *
    * @param subject the user as the application names it, 1 to 255 characters
    * @throws {TypeError} an argument is not as described: a mistake of the caller's
@@ -112,8 +125,11 @@ export class TokenService implements SessionCheck {
       claims,
     });
     if (!granted) throw new InvalidGrantError('ERR_SUBJECT_REFUSED');
-    const grant = await this.store.insert({ token, subject, clientId, scope, claims, device }, manager);
+    const login = { token, subject, clientId, scope, claims, device };
+    const { evicted, ...grant } = await this.store.insert(login, manager);
     this.events.emit({ type: 'issued', sid: token.familyId, subject, clientId, generation: 0 });
+    // Those that ended in the caller's transaction have not ended before it commits: the next poll finds them.
+    if (!manager) this.#revoked(evicted, 'session_limit');
     return this.#pair(token, grant, sign(grant, granted, grant.now));
   }
 
@@ -132,6 +148,17 @@ export class TokenService implements SessionCheck {
    * @see RFC 6749 section 6, RFC 9700 section 4.14.2
    */
   async rotate(refreshToken: string, options: RotateOptions = {}): Promise<TokenPair> {
+    try {
+      const [pair, verdict] = await this.#rotate(refreshToken, options);
+      this.tally.refreshed(verdict);
+      return pair;
+    } catch (error) {
+      this.tally.notRefreshed(error);
+      throw error;
+    }
+  }
+
+  async #rotate(refreshToken: string, options: RotateOptions): Promise<[TokenPair, RefreshVerdict]> {
     const {
       clientId = this.options.clientId,
       idempotencyKey,
@@ -148,8 +175,8 @@ export class TokenService implements SessionCheck {
     const sign = this.accessTokens.signer();
     const attemptHash = idempotencyKey === undefined ? null : sha256(idempotencyKey);
     const attempt = { token, clientId, attemptHash, receivedAt };
-    const { token: current, grant, claims } = await this.rotator.refresh(attempt);
-    return this.#pair(current, grant, sign(grant, claims, grant.now));
+    const { verdict, token: current, grant, claims } = await this.rotator.refresh(attempt);
+    return [this.#pair(current, grant, sign(grant, claims, grant.now)), verdict];
   }
 
   /**
@@ -204,6 +231,46 @@ export class TokenService implements SessionCheck {
   }
 
   /**
+   * Ends every session of a subject but the one that changed the password: call it when the change is committed.
+   *
+   * @param options `except`: the session that goes on, as a rule the one the change was made in
+   * @returns how many were ended, expired ones included
+   * @throws {UnavailableError} not known to have happened; repeat the call
+   */
+  passwordChanged(subject: string, { except }: { except?: string } = {}): Promise<number> {
+    return this.revokeAll(subject, { reason: 'password_change', ...(except !== undefined && { except }) });
+  }
+
+  /**
+   * Ends every session of a client, of all subjects. Promises and errors are those of `revokeEveryone`.
+   *
+   * @param clientId 1 to 255 characters
+   * @returns how many were ended, expired ones included
+   * @throws {TypeError} clientId is no such text
+   * @throws {UnavailableError} repeat the call
+   */
+  async revokeClient(clientId: string, { reason = 'administrative' }: EndOptions = {}): Promise<number> {
+    if (!isName(clientId)) throw new TypeError('clientId must be a text of 1 to 255 characters');
+    return this.#revokeEvery({ clientId }, reason);
+  }
+
+  /**
+   * Ends every session there is: after a leak, or when an old backup was restored.
+   *
+   * Whatever was there or under way on any node when it is called has ended when it resolves; a login that begins
+   * later lives, were it in the same millisecond. Runs in steps of 5,000 rows beside ordinary traffic, each told to all
+   * nodes when it is committed.
+   *
+   * @returns how many were ended, expired ones included
+   * @throws {UnavailableError} a login in a transaction of the application's went on for longer than
+   * `database.lockTimeout`, or the database did not answer in time: what was ended stays ended; repeat the call for the
+   * rest, which also ends the logins made meanwhile
+   */
+  revokeEveryone({ reason = 'administrative' }: EndOptions = {}): Promise<number> {
+    return this.#revokeEvery({}, reason);
+  }
+
+  /**
    * The living sessions of a subject, newest first, 1,000 at most.
    *
    * @throws {UnavailableError} the database did not answer in time
@@ -219,7 +286,7 @@ export class TokenService implements SessionCheck {
    * @throws {UnavailableError} the database did not answer in time
    */
   async isAlive(sid: string): Promise<boolean> {
-    return isUuid(sid) && isAlive(await this.store.look(sid));
+    return isUuid(sid) && isAlive(await this.#look(sid));
   }
 
   /**
@@ -232,8 +299,8 @@ export class TokenService implements SessionCheck {
   async introspect(token: string): Promise<Introspection> {
     const refreshToken = this.#decodeOrNull(token);
     return refreshToken
-      ? introspectRefreshToken(refreshToken, await this.store.look(refreshToken.familyId))
-      : introspectAccessToken(token, this.accessTokens, (sid) => this.store.look(sid));
+      ? introspectRefreshToken(refreshToken, await this.#look(refreshToken.familyId))
+      : introspectAccessToken(token, this.accessTokens, (sid) => this.#look(sid));
   }
 
   #pair(token: RefreshTokenParts, grant: Grant & Stamped, signed: ReturnType<SignAccessToken>): TokenPair {
@@ -245,6 +312,21 @@ export class TokenService implements SessionCheck {
       sid: grant.familyId,
       subject: grant.subject,
     };
+  }
+
+  async #revokeEvery(which: { readonly clientId?: string }, reason: RevocationReason): Promise<number> {
+    let count = 0;
+    await this.store.revokeEvery(which, reason, (families) => {
+      count += families.length;
+      this.#revoked(families, reason);
+    });
+    return count;
+  }
+
+  /** What this node knows to be revoked is over, though a failover may have lost the revocation. */
+  async #look(sid: string): Promise<Look> {
+    const look = await this.store.look(sid);
+    return this.revocations.knows(sid) ? { ...look, family: null } : look;
   }
 
   #revoked(families: readonly RevokedFamily[], reason: RevocationReason): void {

@@ -1,6 +1,8 @@
 import type { Family, Grant, RevocationReason } from '../core/family.js';
 import type { ResolvedOptions } from '../core/options.js';
 import type {
+  DeletedPage,
+  Inserted,
   Login,
   Look,
   RefreshTokenStore,
@@ -10,6 +12,7 @@ import type {
   Stamped,
 } from '../core/ports.js';
 import { decideRotation } from '../core/rotation.js';
+import { BEFORE_ALL, DELETION_PAGE, REVOKED_PAGE } from './walk.statements.js';
 
 /**
  * Families in the memory of one process, for unit tests of an application: gone with the process, unknown to
@@ -19,11 +22,11 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
   readonly #families = new Map<string, Family>();
 
   constructor(
-    private readonly options: Pick<ResolvedOptions, 'refreshToken'>,
+    private readonly options: Pick<ResolvedOptions, 'refreshToken' | 'sessions'>,
     private readonly clock: () => number,
   ) {}
 
-  async insert({ token, subject, clientId, scope, claims, device }: Login): Promise<Grant & Stamped> {
+  async insert({ token, subject, clientId, scope, claims, device }: Login): Promise<Inserted> {
     const now = this.clock();
     const { idleLifetime, lifetime } = this.options.refreshToken;
     const family: Family = {
@@ -46,7 +49,7 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
       claims,
       device,
     };
-    return this.#put(family, now);
+    return { ...this.#put(family, now), evicted: this.#evict(family, now) };
   }
 
   async rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
@@ -111,12 +114,52 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
     return { now, families };
   }
 
-  async revokedWithin(window: number): Promise<{ sessions: RevokedSession[] } & Stamped> {
-    const now = this.clock();
-    const sessions = [...this.#families.values()].flatMap(({ familyId, revokedAt }) =>
-      revokedAt !== null && revokedAt > now - window ? [{ sid: familyId, revokedAt }] : [],
+  async revokeEvery(
+    { clientId }: { readonly clientId?: string },
+    reason: RevocationReason,
+    take: (families: readonly RevokedFamily[]) => void,
+  ): Promise<void> {
+    const families = [...this.#families.values()].filter(
+      (family) => clientId === undefined || family.clientId === clientId,
     );
-    return { now, sessions };
+    take(families.flatMap((family) => this.#revoke(family, reason) ?? []));
+  }
+
+  async revokedWithin(window: number, take: (sessions: readonly RevokedSession[]) => void): Promise<Stamped> {
+    const now = this.clock();
+    const sessions = [...this.#families.values()]
+      .flatMap(({ familyId, revokedAt }) =>
+        revokedAt !== null && revokedAt > now - window ? [{ sid: familyId, revokedAt }] : [],
+      )
+      .toSorted((left, right) => left.revokedAt - right.revokedAt);
+    do take(sessions.splice(0, REVOKED_PAGE));
+    while (sessions.length > 0);
+    return { now };
+  }
+
+  async deleteOver(keep: number, after: string | null): Promise<DeletedPage> {
+    const latest = this.clock() - keep;
+    const page = [...this.#families.values()]
+      .filter(({ familyId }) => familyId > (after ?? BEFORE_ALL))
+      .toSorted((left, right) => (left.familyId < right.familyId ? -1 : 1))
+      .slice(0, DELETION_PAGE);
+    const over = page.filter(({ expiresAt }) => expiresAt < latest);
+    for (const { familyId } of over) this.#families.delete(familyId);
+    return {
+      deleted: over.length,
+      next: page.length === DELETION_PAGE ? page.at(-1)!.familyId : null,
+    };
+  }
+
+  /** Those of the subject used least recently; never the one just begun. */
+  #evict({ familyId, subject }: Family, now: number): RevokedFamily[] {
+    return [...this.#families.values()]
+      .filter((each) => each.subject === subject && each.familyId !== familyId && this.#isAlive(each, now))
+      .toSorted(
+        (left, right) => right.rotatedAt - left.rotatedAt || (left.familyId < right.familyId ? 1 : -1),
+      )
+      .slice(this.options.sessions.maxPerSubject - 1)
+      .flatMap((family) => this.#revoke(family, 'session_limit') ?? []);
   }
 
   #spend({ token, successor, attemptHash }: Rotation, family: Family, now: number): Grant & Stamped {

@@ -2,15 +2,16 @@ import type { Pool, PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import { UnavailableError } from '../core/errors.js';
 import { requestCancel } from './cancel-request.js';
+import { waitsFor } from './pool-waits.js';
 import type { Row } from './rows.js';
-import type { Statement } from './statements.js';
+import type { Statement } from './sql.js';
 
 type Release = (destroy?: Error) => void;
 type Run = (statement: Statement, values: unknown[]) => Promise<Row[]>;
 
 /** TypeORM's own way to a pooled connection of the primary; public on the driver, absent from its interface. */
 interface PrimaryDriver {
-  readonly master: Pool;
+  readonly master: Pool | undefined;
   obtainMasterConnection(): Promise<[PoolClient, Release]>;
 }
 
@@ -21,7 +22,7 @@ export interface ConnectionOptions {
 }
 
 /** Every value arrives as the text PostgreSQL sent, whatever parsers the application has set. */
-const AS_TEXT = { getTypeParser: () => (value: string) => value };
+export const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
 /**
  * Runs statements on a data source's own pool, on the primary, in bounded time.
@@ -119,13 +120,21 @@ export class PrimaryConnection {
   }
 
   async #connect(): Promise<[PoolClient, Release]> {
-    hearErrorsOf(this.#driver.master);
-    return this.#driver.obtainMasterConnection();
+    const driver = primaryDriverOf(this.dataSource);
+    const pool = driver.master;
+    hearErrorsOf(pool);
+    const connect = () => driver.obtainMasterConnection();
+    return pool ? waitsFor(pool).measure(pool, connect) : connect();
   }
+}
 
-  get #driver(): PrimaryDriver {
-    return this.dataSource.driver as unknown as PrimaryDriver;
-  }
+/** The pool of the primary; undefined before the data source is initialised. */
+export function poolOf(dataSource: DataSource): Pool | undefined {
+  return primaryDriverOf(dataSource).master;
+}
+
+function primaryDriverOf({ driver }: DataSource): PrimaryDriver {
+  return driver as unknown as PrimaryDriver;
 }
 
 const heard = new WeakSet<object>();
@@ -154,9 +163,10 @@ function leavesSessionWell(error: Error): boolean {
 function withRemedy(error: Error): Error {
   const { code } = error as { code?: unknown };
   if (code !== '42P01' && code !== '42703') return error;
-  return new Error(
-    `${error.message}: add tokenFamilyMigrations to the migrations of your data source, and run them`,
-  );
+  const migrations = error.message.includes('token_audit')
+    ? 'tokenFamilyAuditMigrations'
+    : 'tokenFamilyMigrations';
+  return new Error(`${error.message}: add ${migrations} to the migrations of your data source, and run them`);
 }
 
 /** 40001, 40P01: a neighbour was faster; look again. */

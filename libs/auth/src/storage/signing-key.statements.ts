@@ -1,5 +1,4 @@
-import { sha256 } from '../core/refresh-token.js';
-import { ms, type Statement } from './statements.js';
+import { ms, namesFor } from './sql.js';
 
 const KEY = [
   'kid',
@@ -27,11 +26,7 @@ const OVER = `private_key = null,
  * whole; all writers hold the advisory lock of `lock`, so no row is ever waited for.
  */
 export function signingKeyStatements(table: string) {
-  const place = sha256(table).toString('hex', 0, 8);
-  const named = (name: string, text: string): Statement => ({
-    name: `token_family_key_${name}_${place}`,
-    text,
-  });
+  const named = namesFor('token_family_key', table);
 
   return {
     /** Serialises whoever changes keys, until the end of the transaction; waits no longer than $1. */

@@ -1,50 +1,6 @@
-import { sha256 } from '../core/refresh-token.js';
-
-/** One statement: `name` is its key in the server's prepared statements. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
-
-/*
- * Times leave the database as milliseconds since the epoch in a float8, exact to the microsecond until the year
- * 2255, and jsonb as text: so no type parser and no DateStyle that an application has set can change them.
- * clock_timestamp(), never now(): a statement that waited for a lock must judge by the time it got it.
- */
-export const ms = (time: string) => `(extract(epoch from ${time}) * 1000)::float8`;
-
-/** Named, because a login inside the application's transaction gets its row as an object. */
-const GRANT = [
-  'subject',
-  'client_id',
-  'scope',
-  'claims::text as claims',
-  `${ms('issued_at')} as issued_at`,
-  `${ms('expires_at')} as expires_at`,
-].join(', ');
-
-const FAMILY = [
-  'family_id',
-  'subject',
-  'client_id',
-  'generation',
-  `encode(root_hash, 'hex')`,
-  `encode(step_hash, 'hex')`,
-  `encode(parent_hash, 'hex')`,
-  `encode(attempt_hash, 'hex')`,
-  'key_id',
-  ms('issued_at'),
-  ms('rotated_at'),
-  ms('idle_expires_at'),
-  ms('expires_at'),
-  ms('revoked_at'),
-  'revocation_reason',
-  'scope',
-  'claims::text',
-  'device::text',
-].join(', ');
-
-const ALIVE = `revoked_at is null and expires_at > clock_timestamp() and idle_expires_at > clock_timestamp()`;
+import { loginStatements, SUBJECTS } from './login.statements.js';
+import { ALIVE, FAMILY, GRANT, ms, namesFor } from './sql.js';
+import { walkStatements } from './walk.statements.js';
 
 /** Where a statement finds what is presented and what follows it. */
 interface Presented {
@@ -94,9 +50,6 @@ const demands = ({ family, spent, root, step, attempt }: Presented) =>
 const oldEnough = (age: string) =>
   `(generation = 0 or rotated_at <= clock_timestamp() - ${age} * interval '1 millisecond')`;
 
-/** Any constant: keeps our advisory locks apart from the application's own. */
-const ADVISORY_SPACE = 0x7466;
-
 /**
  * Every statement on the table of families, for one table name.
  *
@@ -104,29 +57,11 @@ const ADVISORY_SPACE = 0x7466;
  * lasts until this statement's own transaction ends, so it needs no session state and survives a pooler.
  */
 export function statementsFor(table: string) {
-  // Of the table only a hash: PostgreSQL tells names apart by 63 bytes, which two long names might begin with alike.
-  const place = sha256(table).toString('hex', 0, 8);
-  const named = (name: string, text: string): Statement => ({ name: `token_family_${name}_${place}`, text });
+  const named = namesFor('token_family', table);
   const bounded = `bound as materialized (select set_config('lock_timeout', $1, true))`;
 
   return {
-    /**
-     * Login. Shares an advisory lock with `revokeSubject`; index: primary key. The transaction may be the caller's,
-     * which goes on: so it gets its own lock_timeout back, by the last column of RETURNING, when all locks are taken.
-     */
-    insert: named(
-      'insert',
-      `with bound as materialized (select current_setting('lock_timeout') as before, set_config('lock_timeout', $1, true)),
-            subject_lock as materialized (select pg_advisory_xact_lock_shared(${ADVISORY_SPACE}, hashtext($3)) from bound),
-            clock as materialized (select clock_timestamp() as at from subject_lock)
-       insert into ${table} (family_id, subject, client_id, generation, root_hash, step_hash, key_id, issued_at,
-                             rotated_at, idle_expires_at, expires_at, scope, claims, device)
-       select $2::uuid, $3, $4, 0, $5::bytea, $6::bytea, $7::smallint, at, at,
-              at + least($8::float8, $9::float8) * interval '1 second', at + $9::float8 * interval '1 second',
-              $10, $11::jsonb, $12::jsonb
-       from clock
-       returning ${GRANT}, ${ms('issued_at')} as now, (select set_config('lock_timeout', before, true) from bound)`,
-    ),
+    ...loginStatements(table, named),
 
     /**
      * The hot path: everything the verdict `rotate` demands, in one WHERE, on one row found by primary key, which
@@ -206,14 +141,22 @@ export function statementsFor(table: string) {
     lockSubject: named(
       'lock_subject',
       `with ${bounded}
-       select pg_advisory_xact_lock(${ADVISORY_SPACE}, hashtext($2)) from bound`,
+       select pg_advisory_xact_lock(${SUBJECTS}, hashtext($2)) from bound`,
     ),
 
-    /** Locks the living rows of one subject. Index: (subject, family_id). */
+    /**
+     * Locks the living rows of one subject, in the order of their ids, as whoever locks several does: so no two of
+     * them are in each other's way. Index: (subject, family_id), then the primary key.
+     */
     revokeSubject: named(
       'revoke_subject',
-      `update ${table} set revoked_at = clock_timestamp(), revocation_reason = $2
-       where subject = $1 and revoked_at is null and ($3::uuid is null or family_id <> $3::uuid)
+      `with chosen as materialized (
+         select family_id from ${table}
+         where subject = $1 and revoked_at is null and ($3::uuid is null or family_id <> $3::uuid)
+         order by family_id for no key update
+       )
+       update ${table} set revoked_at = clock_timestamp(), revocation_reason = $2
+       where family_id = any(array(select family_id from chosen))
        returning family_id, subject`,
     ),
 
@@ -226,18 +169,7 @@ export function statementsFor(table: string) {
        ) as family on true`,
     ),
 
-    /**
-     * Takes no lock. Index: the partial one on revoked_at, which statement_timestamp() can use, being STABLE, and
-     * clock_timestamp() cannot.
-     */
-    revokedWithin: named(
-      'revoked_within',
-      `select ${ms('clock_timestamp()')}, pg_is_in_recovery(), family_id, ${ms('revoked_at')}
-       from (select) as nothing left join (
-         select family_id, revoked_at from ${table}
-         where revoked_at > statement_timestamp() - $1::float8 * interval '1 millisecond'
-       ) as family on true`,
-    ),
+    ...walkStatements(table, named),
   };
 }
 

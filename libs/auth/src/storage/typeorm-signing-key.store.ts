@@ -12,7 +12,7 @@ import { PrimaryConnection } from './primary-connection.js';
 import { primaryTime, type Row } from './rows.js';
 import { SigningKeyRecord } from './signing-key.entity.js';
 import { signingKeyStatements } from './signing-key.statements.js';
-import type { Statement } from './statements.js';
+import type { Statement } from './sql.js';
 import { quoteTable } from './table-name.js';
 
 /** Signing keys in PostgreSQL, on the pool of the application's own data source. */

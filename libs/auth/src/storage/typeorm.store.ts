@@ -3,6 +3,8 @@ import { UnavailableError } from '../core/errors.js';
 import type { Family, Grant, RevocationReason } from '../core/family.js';
 import type { ResolvedOptions } from '../core/options.js';
 import type {
+  DeletedPage,
+  Inserted,
   Login,
   Look,
   RefreshTokenStore,
@@ -12,10 +14,12 @@ import type {
   Stamped,
   TransactionContext,
 } from '../core/ports.js';
+import { FamilyWalks } from './family-walks.js';
 import { isConflict, PrimaryConnection } from './primary-connection.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { RotationBatcher, type BatchResult } from './rotation-batcher.js';
 import { primaryTime, readFamily, readGrant, type Row } from './rows.js';
+import type { Statement } from './sql.js';
 import { statementsFor, type Statements } from './statements.js';
 import { quoteTable } from './table-name.js';
 
@@ -25,11 +29,12 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
   readonly #sql: Statements;
   readonly #lockTimeout: string;
   readonly #batcher: RotationBatcher;
+  readonly #walks: FamilyWalks;
 
   /** @param dataSource initialised, with the entity RefreshToken among its entities */
   constructor(
     dataSource: DataSource,
-    private readonly options: Pick<ResolvedOptions, 'refreshToken' | 'database'>,
+    private readonly options: Pick<ResolvedOptions, 'refreshToken' | 'database' | 'sessions'>,
   ) {
     this.#primary = new PrimaryConnection(dataSource, options.database);
     this.#sql = statementsFor(quoteTable(dataSource.getMetadata(RefreshToken).tablePath));
@@ -39,30 +44,18 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
       many: (rotations: readonly Rotation[]) => this.#rotateMany(rotations),
     };
     this.#batcher = new RotationBatcher(statements, options.database.queryTimeout * 1000);
+    this.#walks = new FamilyWalks(this.#primary, this.#sql, this.#lockTimeout);
   }
 
-  async insert(login: Login, transaction?: TransactionContext): Promise<Grant & Stamped> {
-    const { token } = login;
-    const { idleLifetime, lifetime } = this.options.refreshToken;
-    const values = [
-      this.#lockTimeout,
-      token.familyId,
-      login.subject,
-      login.clientId,
-      token.rootHash,
-      token.stepHash,
-      token.keyId,
-      idleLifetime,
-      lifetime,
-      login.scope,
-      toJson(login.claims),
-      toJson(login.device),
-    ];
+  async insert(login: Login, transaction?: TransactionContext): Promise<Inserted> {
+    const { maxPerSubject } = this.options.sessions;
+    if (maxPerSubject !== Infinity) return this.#insertWithin(maxPerSubject, login, transaction);
+    const values = this.#loginValues(login);
     const { insert } = this.#sql;
-    const rows = transaction
-      ? await runWithin(transaction, insert.text, values)
+    const [row] = transaction
+      ? await runWithin(transaction, insert, values)
       : await this.#primary.run(insert, values);
-    return this.#readGrant(rows[0]!, token.familyId);
+    return { ...this.#readGrant(row!, login.token.familyId), evicted: [] };
   }
 
   rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
@@ -109,12 +102,53 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
     return { now: primaryTime(rows[0]!), families };
   }
 
-  async revokedWithin(window: number): Promise<{ sessions: RevokedSession[] } & Stamped> {
-    const rows = await this.#primary.run(this.#sql.revokedWithin, [window]);
-    const sessions = rows
-      .filter((row) => row[2] !== null)
-      .map((row) => ({ sid: row[2]!, revokedAt: Number(row[3]) }));
-    return { now: primaryTime(rows[0]!), sessions };
+  revokeEvery(
+    which: { readonly clientId?: string },
+    reason: RevocationReason,
+    take: (families: readonly RevokedFamily[]) => void,
+  ): Promise<void> {
+    return this.#walks.revokeEvery(which, reason, take);
+  }
+
+  revokedWithin(window: number, take: (sessions: readonly RevokedSession[]) => void): Promise<Stamped> {
+    return this.#walks.revokedWithin(window, take);
+  }
+
+  deleteOver(keep: number, after: string | null): Promise<DeletedPage> {
+    return this.#walks.deleteOver(keep, this.options.refreshToken.lifetime * 1000, after);
+  }
+
+  /** Two statements, so that the second one's snapshot is taken after the lock: it sees every login before this one. */
+  async #insertWithin(limit: number, login: Login, transaction?: TransactionContext): Promise<Inserted> {
+    const { subject, token } = login;
+    const work = async (run: (statement: Statement, values: unknown[]) => Promise<Row[]>) => {
+      const [row] = await run(this.#sql.insertAlone, this.#loginValues(login));
+      const values = [this.#lockTimeout, subject, token.familyId, limit - 1];
+      const [ended] = await run(this.#sql.evict, values);
+      const evicted = ended![0]?.split(' ').map((sid) => ({ sid, subject })) ?? [];
+      return { ...this.#readGrant(row!, token.familyId), evicted };
+    };
+    return transaction
+      ? work((statement, values) => runWithin(transaction, statement, values))
+      : this.#primary.within(work);
+  }
+
+  #loginValues({ token, subject, clientId, scope, claims, device }: Login): unknown[] {
+    const { idleLifetime, lifetime } = this.options.refreshToken;
+    return [
+      this.#lockTimeout,
+      token.familyId,
+      subject,
+      clientId,
+      token.rootHash,
+      token.stepHash,
+      token.keyId,
+      idleLifetime,
+      lifetime,
+      scope,
+      toJson(claims),
+      toJson(device),
+    ];
   }
 
   async #rotateOne(rotation: Rotation): Promise<(Grant & Stamped) | null> {
@@ -179,7 +213,11 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
 }
 
 /** Inside the application's transaction, whose rows are objects in column order. */
-async function runWithin(transaction: TransactionContext, text: string, values: unknown[]): Promise<Row[]> {
+async function runWithin(
+  transaction: TransactionContext,
+  { text }: Statement,
+  values: unknown[],
+): Promise<Row[]> {
   try {
     const rows = (await transaction.query(text, values)) as Record<string, string | null>[];
     return rows.map((row) => Object.values(row));
