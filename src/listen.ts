@@ -2,6 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { closeConnectionsWhenStopped } from './operations/closing-connections.js';
 import type { ListenSettings } from './settings.js';
 
 /**
@@ -17,6 +18,7 @@ export async function listen(module: DynamicModule, settings: ListenSettings): P
   });
   // The embedded database goes with the process: its watchdog sees to that, however the process ends.
   app.enableShutdownHooks();
+  closeConnectionsWhenStopped(app.getHttpServer());
   await app.listen(settings.port);
   return (await app.getUrl()).replace('[::1]', 'localhost');
 }

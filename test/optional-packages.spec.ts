@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** What an application that only speaks HTTP has not installed. */
+/** What an application that only speaks HTTP, and is not measured, has not installed. */
 const OPTIONAL = [
   '@nestjs/websockets',
   '@nestjs/platform-ws',
@@ -13,6 +13,9 @@ const OPTIONAL = [
   '@nestjs/apollo',
   '@nestjs/microservices',
   '@grpc/grpc-js',
+  '@nestjs/terminus',
+  '@opentelemetry/api',
+  'prom-client',
   'socket.io',
   'graphql',
   'ws',
@@ -75,15 +78,27 @@ const APPLICATION = `
 test.each<[type: 'module' | 'commonjs', load: string]>([
   ['module', '(name) => import(name)'],
   ['commonjs', 'require'],
-])('as %s, the package guards HTTP without the packages of other transports', async (type, load) => {
-  const text = `${hide(OPTIONAL)}\n${APPLICATION}\nmain(${load});`;
-  const { stdout } = await run(process.execPath, [`--input-type=${type}`, '-e', text]);
-  expect(JSON.parse(stdout)).toEqual([
-    401,
-    { error: 'unauthorized', error_description: 'No token was sent' },
-    200,
-    { passed: true },
-  ]);
+])(
+  'as %s, the package guards HTTP without the packages of other transports and of monitoring',
+  async (type, load) => {
+    const text = `${hide(OPTIONAL)}\n${APPLICATION}\nmain(${load});`;
+    const { stdout } = await run(process.execPath, [`--input-type=${type}`, '-e', text]);
+    expect(JSON.parse(stdout)).toEqual([
+      401,
+      { error: 'unauthorized', error_description: 'No token was sent' },
+      200,
+      { passed: true },
+    ]);
+  },
+);
+
+test.each([
+  ['prometheus', 'prom-client'],
+  ['opentelemetry', '@opentelemetry/api'],
+])('the door %s needs %s, and says so', async (door, name) => {
+  const text = `${hide([name])}\nimport('nestjs-token-family/${door}').catch((error) => console.log(error.message))`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', text]);
+  expect(stdout).toBe(`hidden: ${name}\n`);
 });
 
 test('a package that is hidden cannot be found', async () => {

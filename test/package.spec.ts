@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
 import { promisify } from 'node:util';
+import ts from 'typescript';
 
 const run = promisify(execFile);
 
@@ -73,6 +75,65 @@ test('the resource-server door opens for require', async () => {
   expect(await evaluate('commonjs', text)).toEqual(
     expect.arrayContaining(['ResourceServerModule', 'AccessGuard', 'RequireScope']),
   );
+});
+
+test.each([
+  ['prometheus', ['registerTokenMetrics']],
+  ['opentelemetry', ['observeTokenMetrics']],
+])('the door %s opens for import and for require, and brings nothing of Nest', async (door, names) => {
+  const specifier = `nestjs-token-family/${door}`;
+  expect(
+    await evaluate('commonjs', `console.log(JSON.stringify(Object.keys(require('${specifier}'))))`),
+  ).toEqual(names);
+  const loaded = await modulesLoadedBy(specifier);
+  expect(loaded.filter((path) => /\/@nestjs\/|\/typeorm\//.test(path))).toEqual([]);
+  const text = `import * as door from '${specifier}'; console.log(JSON.stringify(Object.keys(door)))`;
+  expect(await evaluate('module', text)).toEqual(names);
+});
+
+/** An application of somebody strict, which reads our types as they were built. */
+const CONSUMER = `
+  import { TokenHealth, TokenMetrics, type HealthReport, type Metric } from 'nestjs-token-family';
+  import { TokenMetrics as Verifying } from 'nestjs-token-family/resource-server';
+  import { observeTokenMetrics } from 'nestjs-token-family/opentelemetry';
+  import { registerTokenMetrics } from 'nestjs-token-family/prometheus';
+  import { metrics as api } from '@opentelemetry/api';
+  import { register, Registry } from 'prom-client';
+  export function watch(metrics: TokenMetrics, verifying: Verifying): Metric[] {
+    registerTokenMetrics(metrics);
+    registerTokenMetrics(verifying, register);
+    registerTokenMetrics(metrics, new Registry());
+    const stop: () => void = observeTokenMetrics(metrics, api.getMeter('own'));
+    stop();
+    return metrics.read();
+  }
+  export const ready = (health: TokenHealth): Promise<HealthReport> => health.ready();
+`;
+
+test('the doors compile in a strict application, ESM or CommonJS', () => {
+  const consumers = [resolve('consumer.mts'), resolve('consumer.cts')];
+  const options: ts.CompilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noPropertyAccessFromIndexSignature: true,
+    isolatedModules: true,
+    noEmit: true,
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.NodeNext,
+    types: ['node'],
+  };
+  const host = ts.createCompilerHost(options);
+  host.readFile = (path) => (consumers.includes(path) ? CONSUMER : ts.sys.readFile(path));
+  host.fileExists = (path) => consumers.includes(path) || ts.sys.fileExists(path);
+  const program = ts.createProgram(consumers, options, host);
+  const files = program.getSourceFiles();
+  const built = files.filter(({ fileName }) => fileName.includes('/libs/auth/dist/'));
+  expect(built.length).toBeGreaterThan(10);
+  expect(files.filter(({ fileName }) => fileName.includes('/libs/auth/src/'))).toEqual([]);
+  const read = [...consumers.map((path) => program.getSourceFile(path)), ...built];
+  const faults = read.flatMap((file) => ts.getPreEmitDiagnostics(program, file));
+  expect(faults.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '))).toEqual([]);
 });
 
 test('the client opens for both, and brings nothing along', async () => {

@@ -41,6 +41,10 @@ export class KeyRing {
     return this.#active;
   }
 
+  get canSign(): boolean {
+    return this.#active !== null && this.#maySign();
+  }
+
   /** An exact look-up in memory: a `kid` is never a path, a query or a property name. */
   find(kid: string): VerificationKey | undefined {
     return this.#byKid.get(kid);

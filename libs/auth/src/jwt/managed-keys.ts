@@ -136,6 +136,15 @@ export class ManagedKeys implements KeySource {
     });
   }
 
+  /** Milliseconds since the store was last read, and since the active key began to sign; 0 when none does. */
+  get ages(): { readonly staleness: number; readonly activeKey: number } {
+    const { activatedAt } = this.#active?.stored ?? { activatedAt: null };
+    return {
+      staleness: elapsedSince(this.#asked, this.clock),
+      activeKey: activatedAt === null ? 0 : Math.max(0, this.clock.now() - activatedAt),
+    };
+  }
+
   readonly #due: Plan = (keys, now) => planKeys(keys, this.policy, now);
 
   async #refresh(): Promise<void> {
@@ -202,10 +211,9 @@ export class ManagedKeys implements KeySource {
     this.#asked = asked;
     const { imported, keys, faults } = this.#stored.judge(rows);
     if (!isSame(imported, this.#contents)) {
-      const active = imported.find(({ stored, key }) => stored.state === 'active' && key);
-      const verifying = imported.flatMap(({ key }) => key ?? []).map(publicPart);
-      this.ring.replace(verifying, active?.key ?? null, () => this.#isFresh());
       this.#contents = imported;
+      const verifying = imported.flatMap(({ key }) => key ?? []).map(publicPart);
+      this.ring.replace(verifying, this.#active?.key ?? null, () => this.#isFresh());
     }
     return { keys, now, faults };
   }
@@ -216,6 +224,10 @@ export class ManagedKeys implements KeySource {
     }
     this.#told = new Set(reading.faults);
     return reading;
+  }
+
+  get #active(): ImportedKey | undefined {
+    return this.#contents.find(({ stored, key }) => stored.state === 'active' && key);
   }
 
   /**

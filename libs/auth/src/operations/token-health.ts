@@ -1,0 +1,136 @@
+import type { BeforeApplicationShutdown, OnModuleDestroy } from '@nestjs/common';
+import type { DatabaseProbe } from '../core/ports.js';
+
+/** Why something is down. */
+export type HealthReason =
+  | 'database_unavailable'
+  | 'database_is_standby'
+  | 'revocations_stale'
+  | 'no_signing_key'
+  | 'no_verification_keys'
+  | 'shutting_down';
+
+export interface Health {
+  readonly status: 'up' | 'down';
+  /** of what is down */
+  readonly reason?: HealthReason;
+  readonly [detail: string]: unknown;
+}
+
+/** What `HealthCheckService.check` of `@nestjs/terminus` takes from an indicator. */
+export type HealthReport<Key extends string = string> = Record<Key, Health>;
+
+/** What is asked, by whichever module knows; null where a service has no such thing. */
+export interface HealthSources {
+  readonly database: DatabaseProbe | null;
+  readonly feeds: readonly FeedHealth[];
+  /** what is wrong with the keys now, if anything is */
+  readonly keys: () => HealthReason | null;
+}
+
+interface FeedHealth {
+  /** where there are several */
+  readonly issuer?: string;
+  /** seconds */
+  staleness(): number;
+  /** seconds */
+  readonly maxStaleness: number;
+}
+
+/**
+ * Whether this node lives, and whether it should be sent requests. No method throws or rejects: what is wrong is in
+ * the report, by a stable reason and nothing of an error's own text, as anybody may read such a page.
+ */
+export class TokenHealth implements OnModuleDestroy, BeforeApplicationShutdown {
+  #isShuttingDown = false;
+  #asking: Promise<HealthReport<'token_database'>> | null = null;
+
+  constructor(private readonly sources: HealthSources) {}
+
+  /** The first hook of all: a load balancer that asks `ready` should learn of it before anything closes. */
+  onModuleDestroy(): void {
+    this.#isShuttingDown = true;
+  }
+
+  beforeApplicationShutdown(): void {
+    this.#isShuttingDown = true;
+  }
+
+  /** Up for as long as this process can answer at all: a restart mends nothing that `ready` reports. */
+  live(): HealthReport<'token_live'> {
+    return { token_live: up() };
+  }
+
+  /**
+   * Asks the database one cheap question, in `database.queryTimeout` at most, waiting for a connection included. Down
+   * when there is no answer, or a standby's. Who asks meanwhile shares the answer, so a page that anybody may read
+   * costs one connection at most.
+   */
+  database(): Promise<HealthReport<'token_database'>> {
+    this.#asking ??= this.#askDatabase().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  /**
+   * Down when this node has had no news of revocations for longer than `revocation.maxStaleness`, whatever
+   * `revocation.onStale` makes of it; says their age in seconds, null for never. Of several issuers one that is heard
+   * keeps it up: the tokens of that one are served.
+   */
+  revocations(): HealthReport<'token_revocations'> {
+    const issuers = this.sources.feeds.map((feed) => ({
+      ...(feed.issuer !== undefined && { issuer: feed.issuer }),
+      stalenessSeconds: rounded(feed.staleness()),
+      maxStalenessSeconds: feed.maxStaleness,
+    }));
+    const [only] = issuers;
+    const details = only && issuers.length === 1 ? only : { issuers };
+    const isUp = issuers.length === 0 || issuers.some(isFresh);
+    return { token_revocations: isUp ? up(details) : down('revocations_stale', details) };
+  }
+
+  /** Down when this node has no key to sign with; where it only verifies, when it has none of any issuer's. */
+  keys(): HealthReport<'token_keys'> {
+    const reason = this.sources.keys();
+    return { token_keys: reason === null ? up() : down(reason) };
+  }
+
+  /** All of them, and down from the moment the application begins to shut down. */
+  async ready(): Promise<HealthReport> {
+    const database = this.sources.database ? await this.database() : {};
+    const shutdown = this.#isShuttingDown ? { token_shutdown: down('shutting_down') } : {};
+    return { ...shutdown, ...database, ...this.revocations(), ...this.keys() };
+  }
+
+  async #askDatabase(): Promise<HealthReport<'token_database'>> {
+    try {
+      const standing = (await this.sources.database?.ask()) ?? 'primary';
+      return { token_database: standing === 'primary' ? up() : down('database_is_standby') };
+    } catch {
+      return { token_database: down('database_unavailable') };
+    }
+  }
+}
+
+interface FeedAge {
+  readonly stalenessSeconds: number | null;
+  readonly maxStalenessSeconds: number;
+}
+
+function isFresh({ stalenessSeconds, maxStalenessSeconds }: FeedAge): boolean {
+  return stalenessSeconds !== null && stalenessSeconds <= maxStalenessSeconds;
+}
+
+/** To the millisecond; null for never, as JSON has no Infinity. */
+function rounded(seconds: number): number | null {
+  return Number.isFinite(seconds) ? Math.round(seconds * 1000) / 1000 : null;
+}
+
+function up(details: object = {}): Health {
+  return { status: 'up', ...details };
+}
+
+function down(reason: HealthReason, details: object = {}): Health {
+  return { status: 'down', reason, ...details };
+}

@@ -1,0 +1,23 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import { Public, TokenMetrics } from 'nestjs-token-family';
+import { registerTokenMetrics } from 'nestjs-token-family/prometheus';
+
+/** In a company, this is reachable from inside only. */
+@Controller('metrics')
+@Public()
+export class MetricsController {
+  /** One of its own: two applications in one process, as in tests, do not meet in it. */
+  readonly #registry = new Registry();
+
+  constructor(metrics: TokenMetrics) {
+    registerTokenMetrics(metrics, this.#registry);
+  }
+
+  @Get()
+  @Header('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE)
+  @Header('Cache-Control', 'no-store')
+  scrape(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}
