@@ -11,8 +11,8 @@ const key = { id: 3, secret: randomBytes(32) };
 const settings = {
   options: options({
     refreshToken: { keys: [key], leeway: 0 },
-    // No poll falls into a test, so every connection taken is taken for a request.
-    revocation: { pollInterval: '60s', maxStaleness: '1h' },
+    // No poll and no probe falls into a test, so every connection taken is taken for a request.
+    revocation: { pollInterval: '60s', maxStaleness: '1h', listen: false },
   }),
 };
 

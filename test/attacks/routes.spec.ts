@@ -182,7 +182,7 @@ onBoth((node, adapter) => {
 test.each(['express', 'fastify'] as const)(
   'A41 a strict route asks where sessions are kept, whatever this node has heard, on %s',
   async (adapter) => {
-    const deaf = { isRevoked: () => false, learn: () => {}, onRevoked: () => () => {} };
+    const deaf = { isRevoked: () => false, learn: () => {}, knows: () => false, onRevoked: () => () => {} };
     await withNodes([startNode(adapter, { replace: [[RevocationCheck, deaf]] })], async (node) => {
       const { sid, accessToken } = await node.tokens.issue('alice');
       expect((await get(node, accessToken, '/strict')).status).toBe(200);
@@ -220,6 +220,7 @@ describe('what the guard does not understand', () => {
           throw new Error('a bug');
         },
         learn: () => {},
+        knows: () => false,
         onRevoked: () => () => {},
       };
       await withNodes([startNode(adapter, { replace: [[RevocationCheck, broken]] })], async (node) => {
