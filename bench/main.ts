@@ -11,6 +11,10 @@ const benches: Record<string, { about: string; run: (effort: Effort) => Promise<
     about: 'TokenService.rotate against the bare statement and the usual recipe',
     run: async (effort) => (await import('./rotation.js')).benchRotation(effort),
   },
+  'cut-off': {
+    about: 'how fast access ends on every node: with NOTIFY, without, with one lost, with a node cut off',
+    run: async () => (await import('./cut-off.js')).benchCutOff(),
+  },
 };
 
 const { values, positionals } = parseArgs({

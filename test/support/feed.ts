@@ -25,7 +25,9 @@ export class FeedWorld {
   listener: RevocationListener | undefined;
   isClosed = false;
 
-  feed(policy: { onStale?: 'refuse' | 'accept'; pollInterval?: number } = {}): RevocationFeed {
+  feed(
+    policy: { onStale?: 'refuse' | 'accept'; pollInterval?: number; maxStaleness?: number } = {},
+  ): RevocationFeed {
     return new RevocationFeed(
       {
         read: async (window, take) => {
