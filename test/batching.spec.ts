@@ -1,3 +1,4 @@
+import { UnavailableError } from 'nestjs-token-family';
 import {
   RotationBatcher,
   type BatchResult,
@@ -11,7 +12,7 @@ const rotation = (name: string): Rotation => ({ clientId: name }) as Rotation;
 const granted = (name: string) => ({ subject: name }) as Exclude<BatchResult, 'locked' | null>;
 
 /** Statements that answer when they are told to, and remember what they were asked. */
-function scripted() {
+function scripted({ patience = 60_000 } = {}) {
   const sent: { names: string[]; answer: (results?: BatchResult[]) => void; fail: (error: Error) => void }[] =
     [];
   const send = (rotations: readonly Rotation[]): Promise<BatchResult[]> => {
@@ -24,7 +25,7 @@ function scripted() {
     one: async (alone) => (await send([alone]))[0] as ReturnType<typeof granted>,
     many: send,
   };
-  const batcher = new RotationBatcher(statements, 1000);
+  const batcher = new RotationBatcher(statements, patience);
   return {
     rotate: (name: string) => batcher.rotate(rotation(name)),
     sent,
@@ -70,6 +71,14 @@ describe('rotations', () => {
       await settled();
     }
     expect(names()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('are answered in time, the wait for a place included, though their statement is still under way', async () => {
+    const { rotate, names } = scripted({ patience: 50 });
+    const results = ['a', 'b'].map((name) => rotate(name).catch((error: unknown) => error));
+    await settled();
+    expect(names()).toEqual(['a', 'b']);
+    expect(await Promise.all(results)).toEqual([expect.any(UnavailableError), expect.any(UnavailableError)]);
   });
 
   test('that found no place go when one is free, as many as there are', async () => {

@@ -68,7 +68,9 @@ describe('what is announced', () => {
     await holder.connect();
     channel.announce([randomUUID()]);
     expect(await soon(() => log.lines.length > 0, 4000)).toBe(true);
-    expect(log.lines).toEqual([expect.stringMatching(/^debug .*not announced: No answer/)]);
+    expect(log.lines).toEqual([
+      expect.stringMatching(/^debug {"event":"revocations_unannounced","cause":"No answer/),
+    ]);
     await holder.release();
     const heard = await listen();
     channel.announce(['after']);

@@ -153,7 +153,7 @@ describe('the feed', () => {
     world.gives('a');
     await feed.refresh();
     world.pages = [];
-    world.pass(364);
+    world.pass(424);
     await feed.refresh();
     expect(feed.isRevoked('a', world.clock.wall)).toBe(true);
     world.pass(1);
@@ -161,7 +161,19 @@ describe('the feed', () => {
     expect(feed.isRevoked('a', world.clock.wall)).toBe(false);
   });
 
-  test('counts from the later of two revocations when a failover lost the first', async () => {
+  test('tells of a session once, for as long as readings bring it', async () => {
+    const feed = world.feed();
+    const told: string[] = [];
+    feed.onRevoked((sids) => told.push(...sids));
+    world.gives('a');
+    for (let seconds = 0; seconds < 3600; seconds += 30) {
+      await feed.refresh();
+      world.pass(30);
+    }
+    expect(told).toEqual(['a']);
+  });
+
+  test('counts from when it last heard of a session: a failover may have lost its first revocation', async () => {
     const feed = world.feed();
     const known = () => ['elsewhere', 'here', 'once'].map((sid) => feed.isRevoked(sid, world.clock.wall));
     const gone = () => (world.pages = []);
@@ -173,7 +185,7 @@ describe('the feed', () => {
     world.gives('elsewhere');
     await feed.refresh();
     gone();
-    world.pass(65);
+    world.pass(125);
     await feed.refresh();
     expect(known()).toEqual([true, true, false]);
     world.pass(299);
@@ -260,6 +272,56 @@ describe('a revocation that the database has lost', () => {
       expect(world.windows).toEqual([window]);
     }
     await feed.onApplicationShutdown();
+  });
+
+  test('is made again after an outage longer than the memory', async () => {
+    const feed = world.feed();
+    await feed.refresh();
+    feed.learn(['lost']);
+    world.reading = () => Promise.reject(new Error('down'));
+    for (let seconds = 0; seconds < 900; seconds += 60) {
+      world.pass(60);
+      await feed.refresh().catch(() => {});
+    }
+    world.reading = async () => {};
+    await feed.refresh();
+    expect(world.restored).toEqual(['lost']);
+  });
+
+  test('is looked for by the first reading after one that failed', async () => {
+    const feed = world.feed();
+    await feed.refresh();
+    world.pass(2);
+    world.reading = () => Promise.reject(new Error('down'));
+    await feed.refresh().catch(() => {});
+    world.reading = async () => {};
+    await feed.refresh();
+    expect(world.windows).toEqual([3_905_000, 62_000, 3_905_000]);
+  });
+
+  test('is looked for once more when the connection is lost during a whole reading', async () => {
+    const feed = world.feed();
+    await feed.onApplicationBootstrap();
+    world.listener!.joined();
+    world.pass(30);
+    world.reading = async () => world.listener!.joined();
+    await feed.refresh();
+    world.reading = async () => {};
+    world.pass(1);
+    await feed.refresh();
+    expect(world.windows.slice(-2)).toEqual([3_905_000, 3_905_000]);
+    await feed.onApplicationShutdown();
+  });
+
+  test('is noticed before it is forgotten, however seldom whole readings are due', async () => {
+    const feed = world.feed({ maxStaleness: 3600 });
+    await feed.refresh();
+    feed.learn(['lost']);
+    for (let seconds = 0; seconds < 240; seconds += 2) {
+      world.pass(2);
+      await feed.refresh();
+    }
+    expect(world.restored).toEqual(['lost']);
   });
 
   test('is none when a reading of the last minute does not bring it, or when it is told of', async () => {

@@ -44,6 +44,9 @@ export interface RevokedFamily {
   readonly subject: string;
 }
 
+/** Gets what a step has ended; the next one waits for it. */
+export type TakeRevoked = (families: readonly RevokedFamily[]) => Promise<void> | void;
+
 /** A login as it was written. */
 export interface Inserted extends Grant, Stamped {
   /** what ended to make room for it */
@@ -87,15 +90,16 @@ export interface RefreshTokenStore {
   /** Revokes every living family of a subject, logins in flight included. */
   revokeSubject(subject: string, reason: RevocationReason, exceptFamilyId?: string): Promise<RevokedFamily[]>;
   /**
-   * Revokes every living family, of a client if given, that was there or in flight when called, and none whose login
-   * began later. What fails midway has ended those it told of.
+   * Revokes every living family, of a client if given, that was there or being written when called, and none whose login
+   * began later. What fails has ended those it told of; what is locked, or is still being written after the lock
+   * time-out, fails at the end only.
    *
    * @param take called with those each step ended, once that is committed
    */
   revokeEvery(
     which: { readonly clientId?: string },
     reason: RevocationReason,
-    take: (families: readonly RevokedFamily[]) => void,
+    take: TakeRevoked,
   ): Promise<void>;
   /** The living families of a subject, newest first, at most `limit`. */
   sessions(subject: string, limit: number): Promise<{ families: Family[] } & Stamped>;
@@ -160,7 +164,7 @@ export interface RevocationSource {
   /**
    * @param window milliseconds back from now
    * @param take called once or more, before this resolves: a long answer comes in pieces. `revokedAt` is null where the
-   * source does not tell
+   * source does not tell. What has been taken is remembered for as long again, so what has not changed is taken, too
    * @returns `now` on the database's clock, and how many milliseconds old the answer was when it was asked for
    */
   read(
@@ -281,16 +285,25 @@ export interface RevocationMemory {
 }
 export const RevocationMemory = Symbol('RevocationMemory');
 
+export interface RevocationSnapshot {
+  readonly sids: readonly string[];
+  readonly next: number | null;
+  readonly asOf: number;
+  readonly age: number;
+}
+
 /** What this node knows to be revoked, to be told to services that cannot read it themselves. */
 export interface PublishedRevocations {
   /** changes with what is known */
   readonly version: number;
   /**
-   * @param since milliseconds since the epoch, on the store's clock
-   * @returns the sessions revoked then or later; `asOf`, on the store's clock, and the milliseconds since then
+   * @param since milliseconds since the epoch, on the store's clock; -Infinity for all that is known
+   * @param limit for how many at most, and a few more where times are equal
+   * @returns the sessions revoked then or later, in the order of their time; `next`: from when on there are more, null
+   * when there are none; `asOf`, on the store's clock, and the milliseconds since then
    * @throws {UnavailableError} what this node knows is too old to be told
    */
-  snapshot(since: number): { readonly sids: readonly string[]; readonly asOf: number; readonly age: number };
+  snapshot(since: number, limit: number): RevocationSnapshot;
 }
 export const PublishedRevocations = Symbol('PublishedRevocations');
 

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { UnavailableError } from '../core/errors.js';
+import { LogEntry } from '../core/log-entry.js';
+import { reasonOf } from '../core/reason.js';
 import type { RefreshTokenStore, TokenEventSink } from '../core/ports.js';
 
 /** Ends again what a failover to a standby behind the last commits has brought back to life. */
@@ -22,10 +23,9 @@ export class LostRevocations {
     try {
       let restored = 0;
       for (const sid of sids) if (await this.#restoreOne(sid)) restored++;
-      if (restored > 0)
-        this.#logger.warn(`The database had lost ${restored} revocations; they were made again`);
+      if (restored > 0) this.#logger.warn(new LogEntry({ event: 'revocations_restored', count: restored }));
     } catch (error) {
-      if (!(error instanceof UnavailableError)) throw error;
+      this.#logger.error(new LogEntry({ event: 'revocations_not_restored', cause: reasonOf(error) }));
     } finally {
       this.#isRestoring = false;
     }

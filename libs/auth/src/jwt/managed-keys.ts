@@ -10,6 +10,7 @@ import {
 } from '../core/key-schedule.js';
 import { elapsedSince, instantOf, type Instant } from '../core/instant.js';
 import type { Clock, KeySource, SigningKeys, SigningKeyStore } from '../core/ports.js';
+import { reasonOf } from '../core/reason.js';
 import type { KeyEncryption } from './key-encryption.js';
 import { generateSigningKey } from './key-pairs.js';
 import type { KeyRing, VerificationKey } from './key-ring.js';
@@ -263,9 +264,4 @@ function publishes(steps: readonly KeyStep[]): boolean {
 
 function isSame(left: readonly ImportedKey[], right: readonly ImportedKey[]): boolean {
   return left.length === right.length && left.every((key, at) => key === right[at]);
-}
-
-function reasonOf(error: unknown): string {
-  const { cause } = error as Error;
-  return cause instanceof Error ? cause.message : String(error);
 }

@@ -1,6 +1,7 @@
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigError, UnavailableError } from '../core/errors.js';
 import { elapsedSince, instantOf } from '../core/instant.js';
+import { LogEntry } from '../core/log-entry.js';
 import type {
   Clock,
   KeySource,
@@ -8,8 +9,10 @@ import type {
   RevocationChannel,
   RevocationCheck,
   RevocationMemory,
+  RevocationSnapshot,
   RevocationSource,
 } from '../core/ports.js';
+import { reasonOf } from '../core/reason.js';
 import { Confirmation } from './confirmation.js';
 import { Polling } from './polling.js';
 import { PropagationLag, type RevocationLag } from './propagation-lag.js';
@@ -20,7 +23,8 @@ type Listener = (sids: readonly string[]) => void;
 /** A time stamp can be older than its commit by as long as a transaction may take. */
 const OVERLAP = 60_000;
 const HOUR = 3_600_000;
-const MARGIN = 60_000;
+/** For two clocks, each of them off by as much as may be tolerated. */
+const MARGIN = 120_000;
 
 /** Seconds. */
 export interface RevocationPolicy {
@@ -31,20 +35,11 @@ export interface RevocationPolicy {
   readonly longestLife: number;
 }
 
-/** What a node knows, for those that ask it. */
-export interface RevocationSnapshot {
-  readonly sids: string[];
-  /** milliseconds since the epoch on the database's clock, up to which every revocation is among what is known */
-  readonly asOf: number;
-  /** milliseconds since then */
-  readonly age: number;
-}
-
 /**
  * Keeps this node's knowledge of what has been revoked, sessions and signing keys alike: loads it before the application serves, polls for news, and
  * knows how old its knowledge is.
  *
- * Plain re-reading is the whole method: a short overlap at every poll, the whole window every `maxStaleness`. It
+ * Plain re-reading is the whole method: a short overlap at every poll, the whole window every `maxStaleness` or sooner. It
  * misses no late commit, survives a failover, and needs nothing of the database but an index. The channel only makes
  * it faster: what is heard is learned, and confirms nothing.
  */
@@ -57,13 +52,15 @@ export class RevocationFeed
   readonly #polling: Polling;
   readonly #listeners = new Set<Listener>();
   readonly #wholeWindow: number;
+  readonly #wholeInterval: number;
   /** milliseconds */
   readonly #maxStaleness: number;
   /** milliseconds, up to which what is known is believed */
   readonly #oldest: number;
   readonly #confirmed = new Confirmation();
   #readingKeys: Promise<void> | null = null;
-  #readWholeAt = -Infinity;
+  /** null: the next reading is of the whole window, whenever that is */
+  #readWholeAt: number | null = null;
   #hasJoined = false;
   #closed = false;
   #failing = false;
@@ -76,10 +73,13 @@ export class RevocationFeed
     private readonly clock: Clock,
   ) {
     const longestLife = policy.longestLife * 1000;
-    this.#revoked = new RevokedSessions(longestLife + MARGIN);
-    this.#lag = new PropagationLag(longestLife + MARGIN);
+    const keep = longestLife + MARGIN;
+    this.#revoked = new RevokedSessions(keep);
+    this.#lag = new PropagationLag(keep);
     this.#wholeWindow = longestLife + HOUR;
     this.#maxStaleness = policy.maxStaleness * 1000;
+    // Well before anything is forgotten that a whole reading has to be compared with.
+    this.#wholeInterval = Math.min(this.#maxStaleness, keep / 2);
     this.#oldest = policy.onStale === 'refuse' ? this.#maxStaleness : Infinity;
     const pace = { interval: policy.pollInterval * 1000, limit: this.#maxStaleness };
     this.#polling = new Polling(() => this.#poll(), pace, clock);
@@ -160,14 +160,15 @@ export class RevocationFeed
    * What this node knows of revoked sessions, from memory.
    *
    * @param since milliseconds since the epoch on the database's clock; -Infinity for all that is known
+   * @param limit for how many at most, and a few more where times are equal
    * @throws {UnavailableError} there is nothing yet, or nothing newer than `maxStaleness`, whatever `onStale` says:
    * who asks decides for itself what to do without
    */
-  snapshot(since: number): RevocationSnapshot {
+  snapshot(since: number, limit: number): RevocationSnapshot {
     const { sessions, asOf } = this.#confirmed;
     const age = elapsedSince(sessions, this.clock);
     if (age > this.#maxStaleness) throw new UnavailableError('ERR_REVOCATIONS_STALE');
-    return { sids: this.#revoked.since(since), asOf, age };
+    return { ...this.#revoked.page(since, limit), asOf, age };
   }
 
   /**
@@ -181,7 +182,9 @@ export class RevocationFeed
 
   async #readSessions(): Promise<void> {
     const asked = instantOf(this.clock);
-    const isWhole = asked.monotonic - this.#readWholeAt >= this.#maxStaleness;
+    const isWhole = asked.monotonic - (this.#readWholeAt ?? -Infinity) >= this.#wholeInterval;
+    // Taken back by whatever makes another one necessary while this one is under way.
+    this.#readWholeAt = isWhole ? asked.monotonic : this.#readWholeAt;
     const missed = elapsedSince(this.#confirmed.sessions, this.clock, asked.wall);
     const window = isWhole ? this.#wholeWindow : Math.min(missed + OVERLAP, this.#wholeWindow);
     const isFirst = this.#confirmed.sessions === null;
@@ -191,25 +194,26 @@ export class RevocationFeed
       for (const { sid } of sessions) read.add(sid);
       news.push(this.#learn(sessions));
     };
-    const { now, age } = await this.source.read(window, take);
+    const { now, age } = await this.source.read(window, take).catch((error: unknown) => {
+      this.#readWholeAt = null;
+      throw error;
+    });
     if (!isFirst) for (const page of news) this.#lag.add(page, now + age);
+    // Before anything is forgotten: an outage may have been longer than the memory.
+    if (isWhole) this.#restoreLost(read, asked.monotonic, now - window + OVERLAP);
     this.#revoked.forgetUntil(this.clock.monotonic());
-    if (isWhole) {
-      this.#readWholeAt = asked.monotonic;
-      this.#restoreLost(read, asked.monotonic, now - window + OVERLAP);
-    }
     this.#confirmed.confirmSessions({ monotonic: asked.monotonic - age, wall: asked.wall - age }, now);
   }
 
   /** A failover to a standby that lacked the last commits has lost them: whoever knows of them makes them again. */
-  #restoreLost(read: ReadonlySet<string>, learnedBefore: number, since: number): void {
-    const lost = this.source.restore ? this.#revoked.absentFrom(read, learnedBefore, since) : [];
+  #restoreLost(read: ReadonlySet<string>, heardBefore: number, since: number): void {
+    const lost = this.source.restore ? this.#revoked.absentFrom(read, heardBefore, since) : [];
     if (lost.length > 0) void this.source.restore!(lost);
   }
 
   /** The server may be another one, behind the one before it: what is known is compared with all it has. */
   #rejoin(): void {
-    if (this.#hasJoined) this.#readWholeAt = -Infinity;
+    if (this.#hasJoined) this.#readWholeAt = null;
     this.#hasJoined = true;
     this.#polling.hurry();
   }
@@ -252,17 +256,12 @@ export class RevocationFeed
   async #report(reading: Promise<unknown>): Promise<void> {
     try {
       await reading;
-      if (this.#failing) this.#logger.log('Revocations are read again');
+      if (this.#failing) this.#logger.log(new LogEntry({ event: 'revocations_readable' }));
       this.#failing = false;
     } catch (error) {
       if (!this.#failing && !this.#closed)
-        this.#logger.error(`Revocations cannot be read: ${reasonOf(error)}`);
+        this.#logger.error(new LogEntry({ event: 'revocations_unreadable', cause: reasonOf(error) }));
       this.#failing = true;
     }
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { cause } = error as Error;
-  return cause instanceof Error ? cause.message : String(error);
 }

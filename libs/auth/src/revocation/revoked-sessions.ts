@@ -1,4 +1,5 @@
 import type { KnownRevocation } from '../core/ports.js';
+import { Timeline } from './timeline.js';
 
 interface Entry {
   /** milliseconds on this node's monotonic clock */
@@ -8,11 +9,14 @@ interface Entry {
 
 /**
  * The sessions revoked recently, in memory, bounded by forgetting: an entry stays for at least as long as an access
- * token of its session could still be believed, counted from when this node learned of it.
+ * token of its session could still be believed, counted from when this node last heard of it.
  */
 export class RevokedSessions {
-  /** in the order of learning, so in the order of forgetting */
+  /** in the order of hearing, so in the order of forgetting */
   readonly #entries = new Map<string, Entry>();
+  readonly #timeline = new Timeline((sid, revokedAt) => this.#entries.get(sid)?.revokedAt === revokedAt);
+  /** made by this node, and not yet read back */
+  readonly #undated = new Set<string>();
   #version = 0;
 
   /** @param keep milliseconds */
@@ -39,66 +43,67 @@ export class RevokedSessions {
    */
   learn(revocations: readonly KnownRevocation[], now: number): readonly KnownRevocation[] {
     const news: KnownRevocation[] = [];
-    for (const revocation of revocations) {
-      const known = this.#entries.get(revocation.sid);
-      if (!known) news.push(revocation);
-      if (!known || isLater(revocation, known)) this.#remember(revocation, now + this.keep);
-      else if (known.revokedAt === null && revocation.revokedAt !== null) this.#date(revocation, known);
+    for (const { sid, revokedAt } of revocations) {
+      const known = this.#entries.get(sid);
+      if (!known) news.push({ sid, revokedAt });
+      // A failover may lose a revocation, and the session be revoked once more: the later time is the true one.
+      const at = known?.revokedAt == null ? revokedAt : Math.max(known.revokedAt, revokedAt ?? -Infinity);
+      this.#remember(sid, { revokedAt: at, forgetAt: now + this.keep }, known);
     }
     return news;
   }
 
-  /** The ids of those revoked at `since` or later, on the database's clock; when is not known, counts as just now. */
-  since(since: number): string[] {
-    const sids: string[] = [];
-    for (const [sid, { revokedAt }] of this.#entries) {
-      if (revokedAt === null || revokedAt >= since) sids.push(sid);
-    }
-    return sids;
+  /**
+   * The ids of those revoked at `since` or later, on the database's clock, in that order; when is not known, counts as
+   * later than all others.
+   *
+   * @param limit for how many at most, and a few more where times are equal
+   * @returns `next`: from when on there are more
+   */
+  page(since: number, limit: number): { sids: readonly string[]; next: number | null } {
+    const { sids, next } = this.#timeline.page(since, limit);
+    return { sids: next === null ? [...sids, ...this.#undated] : sids, next };
   }
 
   /**
    * Those that a reading should have brought and did not.
    *
    * @param read what it brought
-   * @param learnedBefore milliseconds on a monotonic clock: when it began
+   * @param heardBefore milliseconds on a monotonic clock: when it began
    * @param since milliseconds on the database's clock: from when on it brings all
    */
-  absentFrom(read: ReadonlySet<string>, learnedBefore: number, since: number): string[] {
+  absentFrom(read: ReadonlySet<string>, heardBefore: number, since: number): string[] {
     const absent: string[] = [];
     for (const [sid, { forgetAt, revokedAt }] of this.#entries) {
-      const wasKnown = forgetAt - this.keep < learnedBefore;
-      const isExpected = revokedAt === null || revokedAt > since;
-      if (wasKnown && isExpected && !read.has(sid)) absent.push(sid);
+      if (forgetAt - this.keep >= heardBefore) break;
+      if ((revokedAt === null || revokedAt > since) && !read.has(sid)) absent.push(sid);
     }
     return absent;
   }
 
   forgetUntil(now: number): void {
+    let forgotten = 0;
     for (const [sid, { forgetAt }] of this.#entries) {
-      if (forgetAt > now) return;
+      if (forgetAt > now) break;
       this.#entries.delete(sid);
-      this.#version++;
+      this.#undated.delete(sid);
+      forgotten++;
+    }
+    if (forgotten === 0) return;
+    this.#version++;
+    this.#timeline.sweep(this.#entries.size);
+  }
+
+  #remember(sid: string, entry: Entry, known: Entry | undefined): void {
+    // A Map keeps the place of a key that is set again.
+    if (known) this.#entries.delete(sid);
+    this.#entries.set(sid, entry);
+    if (known?.revokedAt === entry.revokedAt) return;
+    this.#version++;
+    if (entry.revokedAt === null) this.#undated.add(sid);
+    else {
+      this.#undated.delete(sid);
+      this.#timeline.add(sid, entry.revokedAt);
     }
   }
-
-  #remember({ sid, revokedAt }: KnownRevocation, forgetAt: number): void {
-    // A Map keeps the place of a key that is set again.
-    this.#entries.delete(sid);
-    this.#entries.set(sid, { forgetAt, revokedAt });
-    this.#version++;
-  }
-
-  #date({ sid, revokedAt }: KnownRevocation, { forgetAt }: Entry): void {
-    this.#entries.set(sid, { forgetAt, revokedAt });
-    this.#version++;
-  }
-}
-
-/**
- * A failover may lose a revocation, and the session, alive again, be refreshed before it is revoked once more: then
- * the later one decides how long it is remembered.
- */
-function isLater({ revokedAt }: KnownRevocation, known: Entry): boolean {
-  return known.revokedAt !== null && (revokedAt === null || revokedAt > known.revokedAt);
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Notification } from 'pg';
 import type { DataSource } from 'typeorm';
+import { LogEntry } from '../core/log-entry.js';
 import type { ResolvedOptions } from '../core/options.js';
 import type { RevocationChannel, RevocationListener } from '../core/ports.js';
+import { reasonOf } from '../core/reason.js';
 import { probing, readAnnouncement } from './announcements.js';
 import { Announcer } from './announcer.js';
 import { channelOf, listeningFor } from './channel.statements.js';
@@ -36,12 +38,10 @@ const PACE: ChannelPace = {
 };
 
 interface Log {
-  log(message: string): void;
-  warn(message: string): void;
-  debug(message: string): void;
+  log(entry: LogEntry): void;
+  warn(entry: LogEntry): void;
+  debug(entry: LogEntry): void;
 }
-
-const NOT_HEARD = 'Revocations on other nodes are not heard of, and arrive by polling alone';
 
 /** LISTEN is taken, and nothing is delivered: so does PgBouncer in transaction mode. */
 class DeafError extends Error {
@@ -89,7 +89,8 @@ export class PostgresRevocationChannel implements RevocationChannel {
     this.#sql = listeningFor(table);
     this.#announcer = new Announcer(dataSource, this.#channel, {
       preparedStatements: options.database.preparedStatements,
-      onFailure: (error) => logger.debug(`Revocations were not announced: ${reasonOf(error)}`),
+      onFailure: (error) =>
+        logger.debug(new LogEntry({ event: 'revocations_unannounced', cause: reasonOf(error) })),
     });
   }
 
@@ -194,18 +195,11 @@ export class PostgresRevocationChannel implements RevocationChannel {
     const kind = reason instanceof DeafError ? 'deaf' : 'lost';
     if (this.#told === 'deaf' || this.#told === kind) return;
     this.#told = kind;
-    this.logger.warn(`${NOT_HEARD}: ${reasonOf(reason)}`);
+    this.logger.warn(new LogEntry({ event: 'revocations_unheard', cause: reasonOf(reason) }));
   }
 
   #tellHearing(): void {
-    if (this.#told) this.logger.log('Revocations on other nodes are heard of again');
+    if (this.#told) this.logger.log(new LogEntry({ event: 'revocations_heard' }));
     this.#told = null;
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { cause = error } = error as { cause?: unknown };
-  const { message, code } = cause as { message: string; code?: string };
-  // Where a name has several addresses and none answers, the message is empty.
-  return message || String(code);
 }

@@ -41,13 +41,22 @@ export class RotationBatcher {
 
   constructor(
     private readonly statements: RotationStatements,
-    /** milliseconds; whoever has waited longer for a place is not sent any more */
+    /** milliseconds for a place and the statement together; whoever has waited longer is not sent any more */
     private readonly patience: number,
   ) {}
 
   rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ rotation, since: performance.now(), resolve, reject });
+      // A statement that is under way has a time-out of its own, which began later.
+      const timer = setTimeout(() => reject(noAnswer()), this.patience).unref();
+      const settled = <T>(report: (value: T) => void) => {
+        return (value: T) => {
+          clearTimeout(timer);
+          report(value);
+        };
+      };
+      const since = performance.now();
+      this.#waiting.push({ rotation, since, resolve: settled(resolve), reject: settled(reject) });
       if (this.#alone + this.#batches === 0) this.#send();
       else this.#schedule();
     });
@@ -76,8 +85,7 @@ export class RotationBatcher {
   #giveUp(): void {
     const latest = performance.now() - this.patience;
     while (this.#waiting[0] && this.#waiting[0].since < latest) {
-      const cause = new Error('Earlier rotations got no answer from PostgreSQL in time');
-      this.#waiting.shift()!.reject(new UnavailableError('ERR_STORE_UNAVAILABLE', { cause }));
+      this.#waiting.shift()!.reject(noAnswer());
     }
   }
 
@@ -122,4 +130,9 @@ export class RotationBatcher {
       waiting.reject(error);
     }
   }
+}
+
+function noAnswer(): UnavailableError {
+  const cause = new Error('No answer from PostgreSQL in time, to this rotation or to those before it');
+  return new UnavailableError('ERR_STORE_UNAVAILABLE', { cause });
 }
