@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findSecret, leaveSecret } from '../src/keys/shared-secret.js';
@@ -154,6 +154,24 @@ test('the secret its second application needs is left for the same user alone, w
     await leaveSecret(file, 'two');
     expect(await findSecret(file)).toBe('two');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test('a secret that several processes leave at once is always there, whole, and one of theirs', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'token-family-secret-'));
+  const file = join(directory, 'secret');
+  const secrets = ['a', 'b', 'c'].map((letter) => letter.repeat(43));
+  try {
+    await leaveSecret(file, secrets[0]!);
+    for (let round = 0; round < 50; round++) {
+      const left = secrets.map((secret) => leaveSecret(file, secret));
+      const found = await Promise.all(secrets.map(() => findSecret(file)));
+      await Promise.all(left);
+      for (const each of [...found, await findSecret(file)]) expect(secrets).toContain(each);
+    }
+    expect(await readdir(directory)).toEqual(['secret']);
   } finally {
     await rm(directory, { recursive: true });
   }

@@ -5,7 +5,8 @@ import type { Server, ServerResponse } from 'node:http';
  *
  * Without it a client that keeps its connection busy keeps the process from ending for as long as it likes, and an idle
  * one for the keep-alive time-out: 5 s with Express, 72 s with Fastify. No answer is cut off, and no request is lost: a
- * client that reads `Connection: close` sends its next one elsewhere.
+ * client that reads `Connection: close` sends its next one elsewhere. An answer whose head is out already keeps its
+ * keep-alive, and a stream lasts for as long as it lasts.
  */
 export function closeConnectionsWhenStopped(server: Server): void {
   server.prependListener('request', (_request, response: ServerResponse) => {

@@ -2,7 +2,14 @@ import { createPublicKey } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Controller, Get, Injectable, Module, type BeforeApplicationShutdown } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Injectable,
+  Module,
+  type BeforeApplicationShutdown,
+  type OnModuleDestroy,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
@@ -223,6 +230,32 @@ describe('as Terminus asks it, on a port', () => {
       token_shutdown: { status: 'down', reason: 'shutting_down' },
     });
   });
+});
+
+test('an application whose own modules end slowly has it down before them', async () => {
+  const seen: unknown[] = [];
+  const slowly = async (health: TokenHealth) => {
+    await sleep(1);
+    seen.push((await health.ready())['token_shutdown']);
+  };
+  /** Destroyed before the global module of the package, and waited for. */
+  @Injectable()
+  class Slow implements OnModuleDestroy {
+    constructor(private readonly health: TokenHealth) {}
+
+    async onModuleDestroy(): Promise<void> {
+      await slowly(this.health);
+      this.health.shutDown();
+      await slowly(this.health);
+    }
+  }
+  const moduleRef = await Test.createTestingModule({
+    imports: [AuthModule.forRoot({ ...options(), store: 'memory' })],
+    providers: [Slow],
+  }).compile();
+  const app = await moduleRef.createNestApplication({ logger: false }).init();
+  await app.close();
+  expect(seen).toEqual([undefined, { status: 'down', reason: 'shutting_down' }]);
 });
 
 describe('of a service that only verifies', () => {

@@ -1,11 +1,13 @@
-import { ConsoleLogger } from '@nestjs/common';
+import { ConsoleLogger, Logger } from '@nestjs/common';
 import { InvalidGrantError, UnavailableError } from 'nestjs-token-family';
 import { LogEntry } from '../../libs/auth/src/core/log-entry.js';
 import { RefusalLog } from '../../libs/auth/src/access/refusal-log.js';
 import { onBothAdapters } from '../support/on-both-adapters.js';
+import { FeedWorld } from '../support/feed.js';
 import { refresh } from '../support/http.js';
 import { KeptLog } from '../support/kept-log.js';
 import { options } from '../support/node.js';
+import { soon } from '../support/wire.js';
 
 /** What a logger of Nest writes for an entry. */
 function written(logger: ConsoleLogger, entry: LogEntry): string {
@@ -49,11 +51,11 @@ describe('of refusals', () => {
   function minutes() {
     let now = 0;
     const log = new KeptLog();
-    const refusals = new RefusalLog(log, { monotonic: () => now });
+    const refusals = new RefusalLog(log, { monotonic: () => now, now: () => now });
     return { log, refusals, pass: (seconds: number) => void (now += seconds * 1000) };
   }
 
-  test('an outage is an error once a minute for each code, with the number of those between', () => {
+  test('an outage is an error once a minute for each code, with the number of those between and since when', () => {
     const { log, refusals, pass } = minutes();
     for (let n = 0; n < 100; n++) refusals.add(outage(new Error('connection refused')));
     refusals.add(new UnavailableError('ERR_REVOCATIONS_STALE'));
@@ -66,10 +68,18 @@ describe('of refusals', () => {
     expect(log.errors()).toHaveLength(2);
     pass(0.001);
     refusals.add(outage());
-    expect(log.errors()[2]).toBe('error {"code":"ERR_STORE_UNAVAILABLE","suppressed":100}');
+    expect(log.errors()[2]).toBe(
+      'error {"code":"ERR_STORE_UNAVAILABLE","suppressed":100,"since":"1970-01-01T00:00:00.000Z"}',
+    );
+    refusals.add(outage());
+    pass(86_400);
+    refusals.add(outage());
+    expect(log.errors()[3]).toBe(
+      'error {"code":"ERR_STORE_UNAVAILABLE","suppressed":1,"since":"1970-01-01T00:01:00.000Z"}',
+    );
     pass(60);
     refusals.add(outage());
-    expect(log.errors()[3]).toBe('error {"code":"ERR_STORE_UNAVAILABLE"}');
+    expect(log.errors()[4]).toBe('error {"code":"ERR_STORE_UNAVAILABLE"}');
   });
 
   test('what strangers can cause is for debugging, and its cause is not told', () => {
@@ -81,6 +91,29 @@ describe('of refusals', () => {
       'debug {"code":"ERR_REFRESH_TOKEN_KEY_UNKNOWN"}',
     ]);
   });
+});
+
+test('an outage of the feed is an entry when it begins, and one when it ends', async () => {
+  const kept = new KeptLog();
+  Logger.overrideLogger(kept);
+  const world = new FeedWorld();
+  const feed = world.feed({ pollInterval: 0.005 });
+  let isGone = true;
+  world.reading = async () => {
+    if (isGone) throw new UnavailableError('ERR_STORE_UNAVAILABLE', { cause: new Error('no route') });
+  };
+  try {
+    feed.start();
+    expect(await soon(() => world.windows.length > 2)).toBe(true);
+    isGone = false;
+    expect(await soon(() => kept.lines.length > 1)).toBe(true);
+  } finally {
+    await feed.onApplicationShutdown();
+  }
+  expect(kept.lines).toEqual([
+    'error {"event":"revocations_unreadable","cause":"no route"}  "RevocationFeed"',
+    'log {"event":"revocations_readable"} "RevocationFeed"',
+  ]);
 });
 
 const log = new KeptLog();

@@ -14,6 +14,8 @@ import {
   type ClaimsProvider,
 } from 'nestjs-token-family';
 import { DataSource } from 'typeorm';
+import { PoolMetrics } from '../../libs/auth/src/storage/pool-metrics.js';
+import { PrimaryConnection } from '../../libs/auth/src/storage/primary-connection.js';
 import { forge } from '../model/forge.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { me, refresh, send } from '../support/http.js';
@@ -244,6 +246,59 @@ describe('every metric', () => {
     expect(sample(metrics, 'signing_key_usable')).toBe(1);
     expect(sample(metrics, 'signing_keys_staleness_seconds')).toBeLessThan(30);
     expect(sample(metrics, 'signing_key_age_seconds')).toBeLessThan(300);
+  });
+});
+
+describe('of the pool', () => {
+  const ASK = { name: 'ask', text: 'select 1' };
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createDatabase({ empty: true });
+  });
+  afterAll(() => database?.drop());
+
+  async function poolOf(poolSize: number) {
+    const source = await database.connect({ poolSize });
+    const primary = new PrimaryConnection(source, { queryTimeout: 0.3, preparedStatements: false });
+    const pool = new PoolMetrics(source);
+    const read = () =>
+      ['pool_waiting', 'pool_waits_total', 'pool_wait_seconds_total'].map((name) =>
+        sample(pool.read(), name)!,
+      ) as [waiting: number, waits: number, seconds: number];
+    return { source, primary, read };
+  }
+
+  test('waiting is told while it lasts, and ends when it is given up', async () => {
+    const { source, primary, read } = await poolOf(1);
+    const runner = source.createQueryRunner();
+    await runner.connect();
+    const asked = Array.from({ length: 20 }, () => primary.run(ASK, []).catch(() => 'given up'));
+    await sleep(100);
+    const [waiting, , soFar] = read();
+    expect(waiting).toBe(20);
+    expect(soFar).toBeGreaterThan(20 * 0.05);
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(['given up']));
+    const [none, waits, seconds] = read();
+    expect([none, waits]).toEqual([0, 20]);
+    expect(seconds).toBeGreaterThan(20 * 0.29);
+    await sleep(200);
+    expect(read()[2]).toBe(seconds);
+    const patient = new PrimaryConnection(source, { queryTimeout: 10, preparedStatements: false });
+    const slow = patient.run({ name: 'slow', text: 'select pg_sleep(0.5)' }, []);
+    await runner.release();
+    await slow;
+    expect(read().slice(0, 2)).toEqual([0, 21]);
+    expect(read()[2] - seconds).toBeLessThan(0.45);
+  });
+
+  test('nobody waits who is among as many as it has connections for', async () => {
+    const { primary, read } = await poolOf(3);
+    await primary.run(ASK, []);
+    await Promise.all([1, 2, 3].map(() => primary.run(ASK, [])));
+    await Promise.all([1, 2, 3].map(() => primary.run(ASK, [])));
+    expect(read()).toEqual([0, 0, 0]);
+    await Promise.all([1, 2, 3, 4].map(() => primary.run(ASK, [])));
+    expect(read()[1]).toBe(1);
   });
 });
 

@@ -24,39 +24,42 @@ function causeOf(error: AuthError): string | undefined {
 
 interface Told {
   readonly at: number;
+  /** the same, on the wall */
+  readonly since: number;
   /** how many followed within the minute */
   suppressed: number;
 }
 
 /**
- * Tells the log what was refused: an outage as an error, once a minute for each code and with the number of those
- * that went untold since; all else for debugging.
+ * Tells the log what was refused: an outage as an error, once a minute for each code; all else for debugging. What went
+ * untold in the minute after an error stands in the next one of that code, be it days later: with the time of the former.
  */
 export class RefusalLog {
   readonly #told = new Map<AuthErrorCode, Told>();
 
   constructor(
     private readonly logger: Pick<LoggerService, 'error'> & Required<Pick<LoggerService, 'debug'>>,
-    private readonly clock: Pick<Clock, 'monotonic'>,
+    private readonly clock: Clock,
   ) {}
 
   add(error: AuthError): void {
     const { code } = error;
     const fields = { code, cause: causeOf(error) };
-    const suppressed = isOutage(error) ? this.#takeNews(code) : null;
-    if (suppressed === null) this.logger.debug(new LogEntry(fields));
-    else this.logger.error(new LogEntry({ ...fields, suppressed: suppressed || undefined }));
+    const untold = isOutage(error) ? this.#takeNews(code) : null;
+    if (untold === null) this.logger.debug(new LogEntry(fields));
+    else this.logger.error(new LogEntry({ ...fields, ...untold }));
   }
 
-  /** How many went untold before this one; null when it is to go untold itself. */
-  #takeNews(code: AuthErrorCode): number | null {
+  /** What went untold before this one; null when it is to go untold itself. */
+  #takeNews(code: AuthErrorCode): { readonly suppressed?: number; readonly since?: string } | null {
     const at = this.clock.monotonic();
     const last = this.#told.get(code);
     if (last && at - last.at < ONCE_IN) {
       last.suppressed++;
       return null;
     }
-    this.#told.set(code, { at, suppressed: 0 });
-    return last?.suppressed ?? 0;
+    this.#told.set(code, { at, since: this.clock.now(), suppressed: 0 });
+    if (!last?.suppressed) return {};
+    return { suppressed: last.suppressed, since: new Date(last.since).toISOString() };
   }
 }

@@ -47,13 +47,24 @@ export class TokenHealth implements OnModuleDestroy, BeforeApplicationShutdown {
 
   constructor(private readonly sources: HealthSources) {}
 
-  /** The first hook of all: a load balancer that asks `ready` should learn of it before anything closes. */
-  onModuleDestroy(): void {
+  /**
+   * `ready()` is down from now on; nothing else changes, and nothing takes it back.
+   *
+   * The application's shutdown calls it, and that is early enough unless an `onModuleDestroy` of yours takes its time:
+   * Nest comes to this one after those of your modules, and waits for each. Then call it first yourself, there or in a
+   * handler of SIGTERM.
+   */
+  shutDown(): void {
     this.#isShuttingDown = true;
   }
 
+  /** In the first phase of a shutdown, though not first in it: the server still listens, no pool is closed. */
+  onModuleDestroy(): void {
+    this.shutDown();
+  }
+
   beforeApplicationShutdown(): void {
-    this.#isShuttingDown = true;
+    this.shutDown();
   }
 
   /** Up for as long as this process can answer at all: a restart mends nothing that `ready` reports. */
@@ -96,7 +107,7 @@ export class TokenHealth implements OnModuleDestroy, BeforeApplicationShutdown {
     return { token_keys: reason === null ? up() : down(reason) };
   }
 
-  /** All of them, and down from the moment the application begins to shut down. */
+  /** All of them, and down from `shutDown` on. */
   async ready(): Promise<HealthReport> {
     const database = this.sources.database ? await this.database() : {};
     const shutdown = this.#isShuttingDown ? { token_shutdown: down('shutting_down') } : {};

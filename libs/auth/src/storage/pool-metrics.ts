@@ -10,8 +10,8 @@ export class PoolMetrics implements MetricSource {
 
   read(): readonly Metric[] {
     const pool: Pool | undefined = poolOf(this.dataSource);
-    const { totalCount = 0, idleCount = 0, waitingCount = 0 } = pool ?? {};
-    const { count, seconds } = pool ? waitsFor(pool) : { count: 0, seconds: 0 };
+    const { totalCount = 0, idleCount = 0 } = pool ?? {};
+    const { waiting, count, seconds } = pool ? waitsFor(pool) : { waiting: 0, count: 0, seconds: 0 };
     return [
       {
         name: 'token_family_pool_connections',
@@ -26,8 +26,8 @@ export class PoolMetrics implements MetricSource {
       single(
         'gauge',
         'token_family_pool_waiting',
-        'Who waits for a connection of that pool now',
-        waitingCount,
+        'Statements of ours that wait for a connection of that pool now',
+        waiting,
       ),
       single(
         'counter',
@@ -38,7 +38,7 @@ export class PoolMetrics implements MetricSource {
       single(
         'counter',
         'token_family_pool_wait_seconds_total',
-        'How long those statements waited, in sum',
+        'How long those statements waited or have been waiting, in sum',
         seconds,
         'seconds',
       ),

@@ -3,18 +3,36 @@ import type { Pool } from 'pg';
 /** How often statements of ours had to wait because every connection of a pool was lent out, and how long. */
 export class PoolWaits {
   count = 0;
-  seconds = 0;
+  /** of those that wait now, since when, in milliseconds */
+  readonly #waiting = new Set<{ readonly since: number }>();
+  /** of those that wait no more; an integer, so that the sum never goes back by a rounding */
+  #microseconds = 0;
 
-  /** Opening a connection the pool has room for is no waiting. */
-  async measure<T>(pool: Pool, connect: () => Promise<T>): Promise<T> {
-    if (hasRoom(pool)) return connect();
+  /** How many wait now. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** In sum, that of those that wait now included: a pool that gives nothing shows while it lasts. */
+  get seconds(): number {
+    let sum = this.#microseconds;
+    for (const wait of this.#waiting) sum += microsecondsSince(wait.since);
+    return sum / 1e6;
+  }
+
+  /**
+   * Call it right before a connection is asked for. Opening a connection the pool has room for is no waiting.
+   *
+   * @returns what ends the wait, be it with a connection or because nobody wants it any more
+   */
+  begin(pool: Pool): () => void {
+    if (hasRoom(pool)) return () => {};
     this.count++;
-    const begin = performance.now();
-    try {
-      return await connect();
-    } finally {
-      this.seconds += (performance.now() - begin) / 1000;
-    }
+    const wait = { since: performance.now() };
+    this.#waiting.add(wait);
+    return () => {
+      if (this.#waiting.delete(wait)) this.#microseconds += microsecondsSince(wait.since);
+    };
   }
 }
 
@@ -27,6 +45,11 @@ export function waitsFor(pool: Pool): PoolWaits {
   return known;
 }
 
+/** Connections that are idle may be promised already: the pool hands them out a tick later. */
 function hasRoom({ waitingCount, idleCount, totalCount, options }: Pool): boolean {
-  return waitingCount === 0 && (idleCount > 0 || totalCount < options.max);
+  return idleCount + options.max - totalCount > waitingCount;
+}
+
+function microsecondsSince(milliseconds: number): number {
+  return Math.round((performance.now() - milliseconds) * 1000);
 }

@@ -88,10 +88,12 @@ export class PrimaryConnection {
       let client: PoolClient | undefined;
       let release: Release | undefined;
       let over = false;
+      const endWait = beginWait(poolOf(this.dataSource));
       const end = (destroy: Error | undefined, report: () => void) => {
         if (over) return;
         over = true;
         clearTimeout(timer);
+        endWait();
         release?.(destroy);
         report();
       };
@@ -109,6 +111,8 @@ export class PrimaryConnection {
       }, this.options.queryTimeout * 1000);
       this.#connect()
         .then(async ([connected, releaseClient]) => {
+          endWait();
+          // pg-pool lets nobody leave its queue: who has given up is still served in turn, and gives back at once.
           if (over) return releaseClient();
           client = connected;
           release = releaseClient;
@@ -121,10 +125,8 @@ export class PrimaryConnection {
 
   async #connect(): Promise<[PoolClient, Release]> {
     const driver = primaryDriverOf(this.dataSource);
-    const pool = driver.master;
-    hearErrorsOf(pool);
-    const connect = () => driver.obtainMasterConnection();
-    return pool ? waitsFor(pool).measure(pool, connect) : connect();
+    hearErrorsOf(driver.master);
+    return driver.obtainMasterConnection();
   }
 }
 
@@ -135,6 +137,10 @@ export function poolOf(dataSource: DataSource): Pool | undefined {
 
 function primaryDriverOf({ driver }: DataSource): PrimaryDriver {
   return driver as unknown as PrimaryDriver;
+}
+
+function beginWait(pool: Pool | undefined): () => void {
+  return pool ? waitsFor(pool).begin(pool) : () => {};
 }
 
 const heard = new WeakSet<object>();
