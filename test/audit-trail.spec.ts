@@ -4,7 +4,9 @@ import {
   ConfigError,
   InvalidGrantError,
   TokenEvents,
+  TokenHealth,
   TokenPruning,
+  type ClaimsProvider,
   type TokenEvent,
 } from 'nestjs-token-family';
 import { AuditTrail } from '../libs/auth/src/issuer/audit-trail.js';
@@ -12,8 +14,10 @@ import type { AuditStore } from '../libs/auth/src/core/ports.js';
 import { MemoryAuditStore } from '../libs/auth/src/storage/memory-audit.store.js';
 import { TypeOrmAuditStore } from '../libs/auth/src/storage/typeorm-audit.store.js';
 import { createDatabase, withAuditTable, type TestDatabase } from './support/database.js';
+import { refresh } from './support/http.js';
 import { KeptLog } from './support/kept-log.js';
 import { options, startNode, type TestNode } from './support/node.js';
+import { seedFamilies } from './support/seed.js';
 import { codec, DAY, storeOptions } from './support/stores.js';
 
 interface Entry {
@@ -110,15 +114,15 @@ describe('on a node', () => {
     expect(row!.apart).toBeLessThan(0.2);
   });
 
-  test('the end of 10,000 sessions in one call leaves an entry for each', async () => {
+  test('the end of 20,000 sessions in one call leaves an entry for each, as it goes no faster than they are written', async () => {
     await database.query(`
-      insert into refresh_token (family_id, subject, client_id, generation, root_hash, step_hash, key_id, issued_at,
-                                 rotated_at, idle_expires_at, expires_at)
-      select gen_random_uuid(), 'many', 'default', 0, '', '', 1, now(), now(), now() + interval '1 day', now() + interval '1 day'
-      from generate_series(1, 10000)`);
-    expect(await node.tokens.revokeEveryone()).toBe(10_000);
+      create function slow() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(0.1); return null; end $$;
+      create trigger slow before insert on token_audit for each statement execute function slow()`);
+    await seedFamilies(database, 20_000);
+    expect(await node.tokens.revokeEveryone()).toBe(20_000);
     await flush();
-    expect(await entries()).toHaveLength(10_000);
+    expect(await entries()).toHaveLength(20_000);
   });
 
   test('what waits is written when the application closes', async () => {
@@ -177,6 +181,17 @@ describe('a trail that cannot be kept', () => {
     await plain.drop();
   });
 
+  test('stops no end of everyone, and is told', async () => {
+    const log = new KeptLog();
+    node = await startNode({ url: database.url, options: settings, audit: true, logger: log });
+    await database.query('alter table token_audit rename to elsewhere');
+    await seedFamilies(database, 12_000);
+    expect(await node.tokens.revokeEveryone()).toBe(12_000);
+    await node.close();
+    node = undefined;
+    expect(log.errors().at(-1)).toMatch(/The audit trail lost 12000 entries/);
+  });
+
   test('fails no request, is told once, and what waited is written when the table is back', async () => {
     const log = new KeptLog();
     node = await startNode({ url: database.url, options: settings, audit: true, logger: log });
@@ -192,6 +207,82 @@ describe('a trail that cannot be kept', () => {
     await node.get(AuditTrail).flush();
     expect((await entries()).map(({ sid }) => sid)).toEqual(pairs.map(({ sid }) => sid));
     expect(told()[1]).toMatch(/^log .*written again/);
+  });
+});
+
+describe('a shutdown', () => {
+  const LOST = /The audit trail lost 1 entries/;
+
+  /** A node that closes while a refresh is asked for its claims, which then refuses the subject. */
+  async function closing(authFirst: boolean, meanwhile: () => Promise<unknown>): Promise<KeptLog> {
+    let refuse!: () => void;
+    let asked: (() => void) | undefined;
+    const claims: ClaimsProvider = () => {
+      if (!asked) return {};
+      asked();
+      return new Promise<null>((resolve) => (refuse = () => resolve(null)));
+    };
+    const log = new KeptLog();
+    const node = await startNode({
+      url: database.url,
+      options: { ...settings, claims },
+      audit: true,
+      logger: log,
+      authFirst,
+    });
+    const { refreshToken } = await node.tokens.issue('alice');
+    const underWay = new Promise<void>((resolve) => (asked = resolve));
+    const answered = refresh(node, refreshToken, { connection: 'close' });
+    await underWay;
+    const closed = node.close();
+    while ((await node.get(TokenHealth).ready())['token_shutdown'] === undefined);
+    await meanwhile();
+    refuse();
+    expect((await answered).status).toBe(400);
+    await closed;
+    return log;
+  }
+
+  test.each([[true], [false]])(
+    'writes what a request still under way has added, whether AuthModule is listed first (%s) or last',
+    async (authFirst) => {
+      const log = await closing(authFirst, async () => {});
+      expect(await entries()).toMatchObject([{ subject: 'alice', detail: { reason: 'subject_refused' } }]);
+      expect(log.errors().filter((line) => line.includes('audit'))).toEqual([]);
+    },
+  );
+
+  test('tells how many entries it could not write', async () => {
+    const log = await closing(false, () => database.query('alter table token_audit rename to elsewhere'));
+    expect(log.errors().at(-1)).toMatch(LOST);
+  });
+});
+
+describe('many entries at once', () => {
+  /** A trail over a store that does as told, and how to add an entry to it. */
+  function trailOver(append: (batch: readonly unknown[]) => Promise<void>): [AuditTrail, () => void] {
+    const events = new TokenEvents();
+    const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+    const trail = new AuditTrail({ append } as unknown as AuditStore, events, clock);
+    return [trail, () => events.emit({ type: 'revoked', sid: 'x', subject: 's', reason: 'administrative' })];
+  }
+
+  test('are written when there are 1,000, and not a second later', async () => {
+    const batches: number[] = [];
+    const [trail, tell] = trailOver(async (batch) => void batches.push(batch.length));
+    for (let count = 0; count < 999; count++) tell();
+    expect(batches).toEqual([]);
+    tell();
+    expect(batches).toEqual([1_000]);
+    await trail.onApplicationShutdown();
+  });
+
+  test('are not waited for beyond 2 s', async () => {
+    const [trail, tell] = trailOver(() => new Promise(() => {}));
+    for (let count = 0; count < 1_001; count++) tell();
+    const begun = performance.now();
+    await trail.keptUp();
+    expect(performance.now() - begun).toBeGreaterThan(1_900);
   });
 });
 

@@ -101,7 +101,11 @@ describe('defaults', () => {
     ['revocation.onStale', 'accept'],
     ['revocation.listen', false],
     ['revocation.listenUrl', 'postgres://app@db:5432/app'],
+    ['revocation.listenUrl', 'postgresql:///app?host=/run/postgresql'],
+    ['revocation.listenUrl', `postgres://${'x'.repeat(2037)}`],
     ['sessions.maxPerSubject', 1],
+    ['sessions.maxPerSubject', 1_000_000],
+    ['sessions.maxPerSubject', Infinity],
     ['prune.enabled', false],
     ['prune.every', '1s', 1],
     ['prune.keep', '2h', 7200],
@@ -178,9 +182,16 @@ describe('faults', () => {
     ['revocation.onStale', 'ignore'],
     ['revocation.listen', 'yes'],
     ['revocation.listenUrl', ''],
+    ['revocation.listenUrl', 5],
+    ['revocation.listenUrl', 'db:5432/app'],
+    ['revocation.listenUrl', 'mysql://db/app'],
+    ['revocation.listenUrl', 'postgres://'],
+    ['revocation.listenUrl', `postgres://${'x'.repeat(2038)}`],
     ['sessions.maxPerSubject', 0],
     ['sessions.maxPerSubject', 2.5],
     ['sessions.maxPerSubject', '5'],
+    ['sessions.maxPerSubject', 1_000_001],
+    ['sessions.maxPerSubject', 1e21],
     ['prune.enabled', 0],
     ['prune.every', 0],
     ['prune.keep', '59m'],
@@ -264,6 +275,7 @@ describe('faults', () => {
     ['refreshToken.leeway is not below', [['refreshToken.idleLifetime', '10s']]],
     ['revocation.pollInterval is not below', [['revocation.maxStaleness', '2s']]],
     ['database.lockTimeout is not below', [['database.queryTimeout', '2s']]],
+    ['revocation.listenUrl is given', [['revocation', { listen: false, listenUrl: 'postgres://db/app' }]]],
   ])('two options that contradict each other: %s', (fault, [change]) => {
     expect(errorOf(withOption(...change!)).faults).toEqual([expect.stringContaining(fault)]);
   });
@@ -322,7 +334,8 @@ describe('faults', () => {
   test('no message repeats a secret', () => {
     const secret = 'hunter2-hunter2';
     const input = { ...required, refreshToken: { keys: [{ id: 999, secret }], leeway: secret } };
-    const error = errorOf({ ...input, accessToken: { keys: secret }, database: secret });
+    const revocation = { listenUrl: `mysql://app:${secret}@db/app` };
+    const error = errorOf({ ...input, accessToken: { keys: secret }, database: secret, revocation });
     expect(error.message + String(error.stack) + JSON.stringify(error)).not.toContain('hunter2');
   });
 });

@@ -140,4 +140,14 @@ describe('a shutdown', () => {
     expect(await new TokenPruning(store(3), store(5), settings).run()).toBe(3);
     expect(asked).toEqual([DAY * 1000, 90 * DAY * 1000]);
   });
+
+  test('of families that cannot be deleted does not keep entries of the audit trail', async () => {
+    const failing = { deleteOver: () => Promise.reject(new Error('a foreign key')) };
+    let asked = 0;
+    const audit = {
+      deleteOver: async (): Promise<DeletedPage> => ({ deleted: ++asked, next: null }),
+    };
+    await expect(new TokenPruning(failing, audit, settings).run()).rejects.toThrow('a foreign key');
+    expect(asked).toBe(1);
+  });
 });

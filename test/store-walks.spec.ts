@@ -14,7 +14,9 @@ describe.each(worlds)('families in %s', (_, create) => {
 
   async function ended(which: { clientId?: string } = {}): Promise<RevokedFamily[]> {
     const taken: RevokedFamily[] = [];
-    await store.revokeEvery(which, 'administrative', (families) => taken.push(...families));
+    await store.revokeEvery(which, 'administrative', (families) => {
+      taken.push(...families);
+    });
     return taken;
   }
 

@@ -68,6 +68,8 @@ export interface NodeSettings {
   readonly poolSize?: number;
   /** whether the data source knows the entity of the audit trail */
   readonly audit?: boolean;
+  /** whether AuthModule is listed before the data source, which then closes first */
+  readonly authFirst?: boolean;
   /** addresses of standbys, for TypeORM's `replication` */
   readonly replicas?: readonly string[];
   /** default: any that is free */
@@ -90,18 +92,19 @@ const EVENT_TYPES: TokenEventType[] = [
 
 /** A whole Nest application on a port of its own: AuthModule with its routes, and `/me` behind the guard. */
 export async function startNode(settings: NodeSettings): Promise<TestNode> {
-  @Module({
-    imports: [
-      TypeOrmModule.forRoot({
-        ...dataSourceOptions(settings.url, {
-          poolSize: settings.poolSize ?? 10,
-          audit: settings.audit ?? false,
-          replicas: settings.replicas,
-        }),
-        retryAttempts: 0,
+  const imports = [
+    TypeOrmModule.forRoot({
+      ...dataSourceOptions(settings.url, {
+        poolSize: settings.poolSize ?? 10,
+        audit: settings.audit ?? false,
+        replicas: settings.replicas,
       }),
-      AuthModule.forRoot({ ...(settings.options ?? options()), routes: true, ...settings.extras }),
-    ],
+      retryAttempts: 0,
+    }),
+    AuthModule.forRoot({ ...(settings.options ?? options()), routes: true, ...settings.extras }),
+  ];
+  @Module({
+    imports: settings.authFirst ? imports.toReversed() : imports,
     controllers: [MeController],
   })
   class NodeModule {}

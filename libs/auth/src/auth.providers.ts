@@ -31,7 +31,9 @@ import { IssuerTally } from './issuer/issuer-tally.js';
 import { TokenPruning } from './issuer/pruning.js';
 import { LostRevocations } from './issuer/lost-revocations.js';
 import { Rotator } from './issuer/rotator.js';
+import { SessionEnds } from './issuer/session-ends.js';
 import { TokenEvents } from './issuer/token-events.js';
+import { TokenGrants } from './issuer/token-grants.js';
 import { TokenService } from './issuer/token.service.js';
 import { AccessTokenSigner } from './jwt/access-token.signer.js';
 import { KeyEncryption } from './jwt/key-encryption.js';
@@ -192,18 +194,36 @@ export const PROVIDERS: Provider[] = [
     ) => new Rotator(store, codec, claims, revocations, events, clock, refreshToken.leeway * 1000),
   },
   {
-    provide: TokenService,
+    provide: SessionEnds,
+    inject: [RefreshTokenStore, RefreshTokenCodec, RevocationMemory, TokenEvents, AuditTrail],
+    useFactory: (...args: ConstructorParameters<typeof SessionEnds>) => new SessionEnds(...args),
+  },
+  {
+    provide: TokenGrants,
     inject: [
       RefreshTokenStore,
       RefreshTokenCodec,
       Rotator,
       AccessTokens,
       ClaimsSource,
-      RevocationMemory,
+      SessionEnds,
       TokenEvents,
       Clock,
       ResolvedOptions,
       IssuerTally,
+    ],
+    useFactory: (...args: ConstructorParameters<typeof TokenGrants>) => new TokenGrants(...args),
+  },
+  {
+    provide: TokenService,
+    inject: [
+      TokenGrants,
+      SessionEnds,
+      RefreshTokenStore,
+      RefreshTokenCodec,
+      AccessTokens,
+      RevocationMemory,
+      ResolvedOptions,
     ],
     useFactory: (...args: ConstructorParameters<typeof TokenService>) => new TokenService(...args),
   },

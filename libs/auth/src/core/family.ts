@@ -38,11 +38,14 @@ export type Grant = Pick<
   'familyId' | 'subject' | 'clientId' | 'scope' | 'claims' | 'issuedAt' | 'idleExpiresAt' | 'expiresAt'
 >;
 
-export type RevocationReason =
-  | 'logout'
-  | 'reuse'
-  | 'subject_refused'
-  | 'administrative'
-  | 'password_change'
-  | 'session_limit'
-  | 'restored';
+export const REVOCATION_REASONS = [
+  'logout',
+  'reuse',
+  'subject_refused',
+  'administrative',
+  'password_change',
+  'session_limit',
+  'restored',
+] as const;
+
+export type RevocationReason = (typeof REVOCATION_REASONS)[number];

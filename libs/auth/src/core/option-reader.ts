@@ -4,6 +4,7 @@ import type { RefreshTokenKey } from './refresh-token.js';
 
 const MIN_SECRET_BYTES = 32;
 const MAX_TEXTS_BYTES = 512;
+const MAX_URL_LENGTH = 2048;
 /** What needs no escape in a user-id of HTTP Basic, whoever encodes it: RFC 6749 section 2.3.1. */
 const CREDENTIALS_ID = /^[A-Za-z0-9._~-]{1,64}$/;
 
@@ -40,6 +41,20 @@ export class OptionReader {
 
   optionalText(path: string): string | undefined {
     return this.#value(path) === undefined ? undefined : this.text(path);
+  }
+
+  /** Where a database is, which may name a password; undefined where it is not given. */
+  postgresUrl(path: string): string | undefined {
+    const value = this.#value(path);
+    if (value === undefined) return undefined;
+    if (
+      typeof value === 'string' &&
+      value.length <= MAX_URL_LENGTH &&
+      /^postgres(?:ql)?:\/\/\S+$/.test(value)
+    )
+      return value;
+    const remedy = `must be a URL that begins with postgres:// or postgresql://, of ${MAX_URL_LENGTH} characters at most`;
+    return this.#fault(path, remedy, undefined);
   }
 
   /** Empty where it is not given. */
@@ -86,6 +101,14 @@ export class OptionReader {
     const value = this.#value(path) ?? fallback;
     if (typeof value === 'number' && value >= min && value <= max) return value;
     return this.#fault(path, `must be a number from ${min} to ${max}`, fallback);
+  }
+
+  /** @param fallback may lie outside, and may be given, too */
+  wholeNumber(path: string, fallback: number, min: number, max: number): number {
+    const value = this.#value(path) ?? fallback;
+    if (value === fallback) return fallback;
+    if (Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
+    return this.#fault(path, `must be a whole number from ${min} to ${max}, or ${fallback}`, fallback);
   }
 
   /** Seconds. */

@@ -78,11 +78,11 @@ export interface TokenFamilyOptions {
     onStale?: 'refuse' | 'accept' | undefined;
     /** hear of revocations by NOTIFY as well, on a connection of its own; polling does not depend on it */
     listen?: boolean | undefined;
-    /** the database's own address for that connection, where the data source goes through a pooler such as PgBouncer */
+    /** the database's own address for that connection, a postgres:// URL, where the data source goes through a pooler such as PgBouncer */
     listenUrl?: string | undefined;
   };
   sessions?: {
-    /** a login beyond these ends the session of the subject that was used least recently; default: no limit */
+    /** a login beyond these, 1 to 1,000,000, ends the session of the subject that was used least recently; default: no limit */
     maxPerSubject?: number | undefined;
   };
   prune?: {
@@ -100,6 +100,7 @@ export interface TokenFamilyOptions {
   /** services without the database that may read `GET /auth/revocations`, each by its own secret of 32 bytes or more */
   resourceServers?: readonly ResourceServerCredentials[] | undefined;
   database?: {
+    /** for each lock a statement has to wait for */
     lockTimeout?: Duration | undefined;
     /** for one statement, waiting for a connection included */
     queryTimeout?: Duration | undefined;

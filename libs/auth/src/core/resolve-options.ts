@@ -51,10 +51,10 @@ export function resolveOptions(
       maxStaleness: read.duration('revocation.maxStaleness', '30s', 0.1, 3600),
       onStale: read.choice('revocation.onStale', ['refuse', 'accept'], 'refuse'),
       listen: read.boolean('revocation.listen', true),
-      listenUrl: read.optionalText('revocation.listenUrl'),
+      listenUrl: read.postgresUrl('revocation.listenUrl'),
     },
     sessions: {
-      maxPerSubject: read.number('sessions.maxPerSubject', Infinity, 1, Infinity),
+      maxPerSubject: read.wholeNumber('sessions.maxPerSubject', Infinity, 1, 1_000_000),
     },
     prune: {
       enabled: read.boolean('prune.enabled', true),
@@ -99,14 +99,7 @@ export function warningsFor(options: ResolvedOptions): string[] {
     : [];
 }
 
-function relations({
-  accessToken,
-  refreshToken,
-  revocation,
-  sessions,
-  prune,
-  database,
-}: ResolvedOptions): string[] {
+function relations({ accessToken, refreshToken, revocation, prune, database }: ResolvedOptions): string[] {
   const faults: string[] = [];
   const demand = (holds: boolean, fault: string) => {
     if (!holds) faults.push(fault);
@@ -124,16 +117,16 @@ function relations({
     'revocation.pollInterval is not below revocation.maxStaleness: every poll would come too late',
   );
   demand(
+    revocation.listen || revocation.listenUrl === undefined,
+    'revocation.listenUrl is given, and revocation.listen is false: remove one of them',
+  );
+  demand(
     database.lockTimeout < database.queryTimeout,
     'database.lockTimeout is not below database.queryTimeout: the lock would never time out first',
   );
   demand(
     !prune.enabled || prune.keep >= accessToken.lifetime + MARGIN,
     `prune.keep is below accessToken.lifetime + ${MARGIN} s: a family must not be forgotten before its last access token; lengthen it`,
-  );
-  demand(
-    Number.isInteger(sessions.maxPerSubject) || sessions.maxPerSubject === Infinity,
-    'sessions.maxPerSubject must be a whole number; leave it out for no limit',
   );
   const { managedKeys: managed, algorithm } = accessToken;
   if (!managed) return faults;

@@ -4,12 +4,14 @@ import type { AuditEntry, AuditStore, Clock } from '../core/ports.js';
 import { readUuid, writeUuidV7 } from '../core/uuid.js';
 import type { TokenEvents } from './token-events.js';
 
-/** The end of everyone tells 5,000 events at once, and the database must be able to lag behind by one such step. */
+/** The end of everyone tells 5,000 events at once, and waits for them to be written before it goes on. */
 const MOST_WAITING = 10_000;
 const AT_ONCE = 1_000;
-/** Milliseconds: for what comes together to go together, and for a database that fails to recover. */
+/** Milliseconds: for what comes together to go together, fewer than AT_ONCE, and for a database that fails to recover. */
 const PAUSE = 1_000;
 const PAUSE_AFTER_FAILURE = 5_000;
+/** Milliseconds: an end comes before its entry. */
+const PATIENCE = 2_000;
 
 interface Waiting {
   readonly entry: AuditEntry;
@@ -21,9 +23,12 @@ interface Waiting {
  * Writes down, in the table `token_audit`, what happened to sessions beyond the ordinary: reuse, forged tokens, tokens
  * beyond the row, late retries, and every revocation that is no logout.
  *
- * No request waits for it or fails by it: entries go to the database a moment later, together. While it takes none they
- * are kept, up to 10,000; then the oldest are lost, and the log says how many. A process that is killed loses those of
- * its last second.
+ * No request waits for it or fails by it: entries go to the database a moment later, together. Only the end of a client
+ * or of everyone goes no faster than they are written. While the database takes none they are kept, up to 10,000; then the
+ * oldest are lost, and the log says how many. A process that is killed loses those of its last second.
+ *
+ * What a login in the caller's transaction ends to stay within `sessions.maxPerSubject` is not written down: it is told
+ * by no event.
  */
 export class AuditTrail implements BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #logger = new Logger(AuditTrail.name);
@@ -34,6 +39,7 @@ export class AuditTrail implements BeforeApplicationShutdown, OnApplicationShutd
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | null = null;
   #failing = false;
+  #isClosing = false;
 
   /** @param store null when no trail is kept */
   constructor(
@@ -47,15 +53,30 @@ export class AuditTrail implements BeforeApplicationShutdown, OnApplicationShutd
     }
   }
 
-  /** While the data source is certainly there. */
+  /** While the data source is certainly there: what comes from now on is written at once, as it may close before us. */
   beforeApplicationShutdown(): Promise<void> {
+    this.#isClosing = true;
     return this.flush();
   }
 
-  /** What the requests under way have added since. */
   async onApplicationShutdown(): Promise<void> {
     await this.flush();
     clearTimeout(this.#timer);
+    const lost = this.#lost + this.#waiting.length;
+    if (lost > 0)
+      this.#logger.error(`The audit trail lost ${lost} entries: they were not written before the end`);
+  }
+
+  /**
+   * Resolves when all that was noted is written, or after 2 s: for who makes more entries than can be kept. While the
+   * database fails it waits for nothing.
+   */
+  async keptUp(): Promise<void> {
+    if (this.#waiting.length === 0 || this.#failing) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, PATIENCE)));
+    await Promise.race([this.flush(), late]);
+    clearTimeout(timer);
   }
 
   /** Writes what is waiting; what cannot be written goes on waiting, and the log tells of it once. */
@@ -64,7 +85,7 @@ export class AuditTrail implements BeforeApplicationShutdown, OnApplicationShutd
     this.#timer = undefined;
     this.#flushing ??= this.#flush().finally(() => {
       this.#flushing = null;
-      if (this.#waiting.length > 0) this.#flushIn(this.#failing ? PAUSE_AFTER_FAILURE : PAUSE);
+      if (this.#waiting.length > 0) this.#flushIn(this.#pause());
     });
     return this.#flushing;
   }
@@ -74,7 +95,9 @@ export class AuditTrail implements BeforeApplicationShutdown, OnApplicationShutd
     if (detail === undefined) return;
     this.#waiting.push({ entry: entryOf(this.#nextId(), event, detail), since: this.clock.monotonic() });
     this.#forgetOldest();
-    if (!this.#timer && !this.#flushing) this.#flushIn(PAUSE);
+    if (this.#flushing) return;
+    if (this.#isClosing || (this.#waiting.length >= AT_ONCE && !this.#failing)) void this.flush();
+    else if (!this.#timer) this.#flushIn(PAUSE);
   }
 
   /** In the order of events, within a millisecond as well. RFC 9562 section 6.2, method 2. */
@@ -89,6 +112,11 @@ export class AuditTrail implements BeforeApplicationShutdown, OnApplicationShutd
       this.#id.writeUInt32BE(this.#id.readUInt32BE(12) + 1, 12);
     }
     return readUuid(this.#id, 0);
+  }
+
+  #pause(): number {
+    if (this.#failing) return PAUSE_AFTER_FAILURE;
+    return this.#isClosing ? 0 : PAUSE;
   }
 
   #flushIn(pause: number): void {

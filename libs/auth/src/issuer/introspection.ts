@@ -1,7 +1,7 @@
 import type { AccessTokenClaims } from '../core/access-token.js';
-import { InvalidTokenError } from '../core/errors.js';
+import { InvalidTokenError, UnavailableError } from '../core/errors.js';
 import type { AccessTokens, Look } from '../core/ports.js';
-import type { RefreshTokenParts } from '../core/refresh-token.js';
+import type { RefreshTokenCodec, RefreshTokenParts } from '../core/refresh-token.js';
 
 /** RFC 7662 section 2.2. An inactive token is exactly `{ active: false }`, whatever the cause. */
 export type Introspection =
@@ -38,6 +38,16 @@ export async function introspectAccessToken(
 /** Neither ended nor expired, at the moment the database was asked. */
 export function isAlive({ family, now }: Look): boolean {
   return family !== null && family.revokedAt === null && now < family.expiresAt && now < family.idleExpiresAt;
+}
+
+/** A key this node does not know yet is an outage; every other failure is just no token of ours. */
+export function decodeOrNull(codec: RefreshTokenCodec, text: string): RefreshTokenParts | null {
+  try {
+    return codec.decode(text);
+  } catch (error) {
+    if (error instanceof UnavailableError) throw error;
+    return null;
+  }
 }
 
 async function verifyOrNull(token: string, accessTokens: AccessTokens): Promise<AccessTokenClaims | null> {

@@ -6,7 +6,7 @@ import {
   UnavailableError,
   type AuthErrorCode,
 } from '../core/errors.js';
-import type { RevocationReason } from '../core/family.js';
+import { REVOCATION_REASONS, type RevocationReason } from '../core/family.js';
 import { reasonIn, single, Tally, type Metric, type MetricSource } from '../core/metrics.js';
 import type { TokenEvents } from './token-events.js';
 
@@ -45,20 +45,10 @@ const KNOWN: readonly Outcome[] = [
   'unavailable ERR_CLAIMS_UNAVAILABLE',
 ];
 
-const REASONS: readonly RevocationReason[] = [
-  'logout',
-  'reuse',
-  'subject_refused',
-  'administrative',
-  'password_change',
-  'session_limit',
-  'restored',
-];
-
 /** What this node has issued, refreshed and ended. Each call of `TokenService.rotate` counts once. */
 export class IssuerTally implements MetricSource {
   readonly #refreshes = new Tally<Outcome>(KNOWN);
-  readonly #revocations = new Tally<RevocationReason>(REASONS);
+  readonly #revocations = new Tally<RevocationReason>(REVOCATION_REASONS);
   #logins = 0;
 
   constructor(events: TokenEvents) {

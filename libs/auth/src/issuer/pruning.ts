@@ -53,9 +53,11 @@ export class TokenPruning implements OnApplicationBootstrap, OnModuleDestroy {
 
   async #run(): Promise<number> {
     const { prune, audit } = this.options;
-    const deleted = await this.#deleteFrom(this.families, prune.keep);
-    if (this.audit) await this.#deleteFrom(this.audit, audit.keep);
-    return deleted;
+    try {
+      return await this.#deleteFrom(this.families, prune.keep);
+    } finally {
+      if (this.audit) await this.#deleteFrom(this.audit, audit.keep);
+    }
   }
 
   /** @param keep seconds */

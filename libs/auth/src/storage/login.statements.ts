@@ -1,5 +1,4 @@
-import { sha256 } from '../core/refresh-token.js';
-import { ALIVE, GRANT, microseconds, ms, type Naming } from './sql.js';
+import { ALIVE, GRANT, ms, type Naming } from './sql.js';
 
 /** Any constants: keep our advisory locks apart from the application's own, and from each other. */
 export const SUBJECTS = 0x7466;
@@ -13,7 +12,8 @@ const EVERYONE = 0x7468;
  * whoever takes one exclusively never waits for the other: so no circle can close.
  */
 export function loginStatements(table: string, named: Naming) {
-  const everyone = `${EVERYONE}, ${sha256(table).readInt32BE()}`;
+  // By the table itself, as nodes may spell its name with the schema and without.
+  const everyone = `${EVERYONE}, '${table.replaceAll("'", "''")}'::regclass::oid::integer`;
 
   /**
    * Index: primary key. The transaction may be the caller's, which goes on: so it gets its own lock_timeout back, by
@@ -41,8 +41,8 @@ export function loginStatements(table: string, named: Naming) {
 
     /**
      * Ends the families of a subject used least recently, so that at most $4 live beside the one just begun. Of one that
-     * is refreshed meanwhile, the end wins. Index: (subject, family_id), then the primary key; locks in the order of ids. Always one row: an
-     * aggregate, whose second column gives lock_timeout back when all locks are taken.
+     * is refreshed meanwhile, the end wins. Index: (subject, family_id) of those not revoked, then the primary key; locks in the order of ids.
+     * Always one row: an aggregate, whose second column gives lock_timeout back when all locks are taken.
      */
     evict: named(
       'evict',
@@ -64,16 +64,13 @@ export function loginStatements(table: string, named: Naming) {
     ),
 
     /**
-     * Waits for every login in flight, and lets go at once, being a transaction of its own: from then on all of them
-     * are committed, and none that comes was issued before the time it tells, in microseconds. Logins that come
-     * meanwhile wait behind it, no longer than it does.
+     * Waits for every login in flight, and holds up those that come meanwhile: so it waits for a short time only, and
+     * its transaction ends with the next statement.
      */
     lockEveryone: named(
       'lock_everyone',
-      `with bound as materialized (select set_config('lock_timeout', $1, true)),
-            everyone_lock as materialized (select pg_advisory_xact_lock(${everyone}) from bound)
-       select ${ms('clock_timestamp()')}, pg_is_in_recovery(), ${microseconds('clock_timestamp()')}
-       from everyone_lock`,
+      `with bound as materialized (select set_config('lock_timeout', $1, true))
+       select pg_advisory_xact_lock(${everyone}) from bound`,
     ),
   };
 }

@@ -10,6 +10,7 @@ import type {
   RevokedSession,
   Rotation,
   Stamped,
+  TakeRevoked,
 } from '../core/ports.js';
 import { decideRotation } from '../core/rotation.js';
 import { BEFORE_ALL, DELETION_PAGE, REVOKED_PAGE } from './walk.statements.js';
@@ -117,12 +118,12 @@ export class MemoryRefreshTokenStore implements RefreshTokenStore {
   async revokeEvery(
     { clientId }: { readonly clientId?: string },
     reason: RevocationReason,
-    take: (families: readonly RevokedFamily[]) => void,
+    take: TakeRevoked,
   ): Promise<void> {
     const families = [...this.#families.values()].filter(
       (family) => clientId === undefined || family.clientId === clientId,
     );
-    take(families.flatMap((family) => this.#revoke(family, reason) ?? []));
+    await take(families.flatMap((family) => this.#revoke(family, reason) ?? []));
   }
 
   async revokedWithin(window: number, take: (sessions: readonly RevokedSession[]) => void): Promise<Stamped> {

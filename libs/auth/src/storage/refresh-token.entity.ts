@@ -8,7 +8,7 @@ import type { Claims, Device, RevocationReason } from '../core/family.js';
  * conditional statements, and `TokenService` has a call for each.
  */
 @Entity({ name: 'refresh_token' })
-@Index('refresh_token_subject_idx', ['subject', 'familyId'])
+@Index('refresh_token_subject_idx', ['subject', 'familyId'], { where: 'revoked_at IS NULL' })
 @Index('refresh_token_revoked_at_idx', ['revokedAt'], { where: 'revoked_at IS NOT NULL' })
 export class RefreshToken {
   /** UUIDv7 made by the issuing node; the `sid` claim; no secret */

@@ -146,7 +146,7 @@ export function statementsFor(table: string) {
 
     /**
      * Locks the living rows of one subject, in the order of their ids, as whoever locks several does: so no two of
-     * them are in each other's way. Index: (subject, family_id), then the primary key.
+     * them are in each other's way. Index: (subject, family_id) of those not revoked, then the primary key.
      */
     revokeSubject: named(
       'revoke_subject',
@@ -160,7 +160,7 @@ export function statementsFor(table: string) {
        returning family_id, subject`,
     ),
 
-    /** Takes no lock. Index: (subject, family_id), read backwards: UUIDv7 order is login order. */
+    /** Takes no lock. Index: (subject, family_id) of those not revoked, read backwards: UUIDv7 order is login order. */
     sessions: named(
       'sessions',
       `select ${ms('clock_timestamp()')}, pg_is_in_recovery(), family.*

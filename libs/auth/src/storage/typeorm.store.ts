@@ -12,6 +12,7 @@ import type {
   RevokedSession,
   Rotation,
   Stamped,
+  TakeRevoked,
   TransactionContext,
 } from '../core/ports.js';
 import { FamilyWalks } from './family-walks.js';
@@ -38,13 +39,14 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
   ) {
     this.#primary = new PrimaryConnection(dataSource, options.database);
     this.#sql = statementsFor(quoteTable(dataSource.getMetadata(RefreshToken).tablePath));
-    this.#lockTimeout = String(Math.ceil(options.database.lockTimeout * 1000));
+    const lockTimeout = Math.ceil(options.database.lockTimeout * 1000);
+    this.#lockTimeout = String(lockTimeout);
     const statements = {
       one: (rotation: Rotation) => this.#rotateOne(rotation),
       many: (rotations: readonly Rotation[]) => this.#rotateMany(rotations),
     };
     this.#batcher = new RotationBatcher(statements, options.database.queryTimeout * 1000);
-    this.#walks = new FamilyWalks(this.#primary, this.#sql, this.#lockTimeout);
+    this.#walks = new FamilyWalks(this.#primary, this.#sql, lockTimeout);
   }
 
   async insert(login: Login, transaction?: TransactionContext): Promise<Inserted> {
@@ -105,7 +107,7 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
   revokeEvery(
     which: { readonly clientId?: string },
     reason: RevocationReason,
-    take: (families: readonly RevokedFamily[]) => void,
+    take: TakeRevoked,
   ): Promise<void> {
     return this.#walks.revokeEvery(which, reason, take);
   }

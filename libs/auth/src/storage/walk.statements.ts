@@ -5,6 +5,9 @@ export const REVOKED_PAGE = 10_000;
 export const REVOCATION_PAGE = 5_000;
 export const DELETION_PAGE = 1_000;
 
+/** Milliseconds that a node's clock may be behind the database's for a login from the future to be found by its id. */
+const NODE_CLOCK_BEHIND = 60_000;
+
 /** Where a walk along the primary key begins: no UUIDv7 is smaller. */
 export const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
@@ -25,6 +28,29 @@ export function walkStatements(table: string, named: Naming) {
      )`;
   const ON_PAGE = 'family_id = any((select ids from page)::uuid[])';
   const END_OF_PAGE = 'ids[cardinality(ids)], cardinality(ids)';
+
+  /**
+   * Ends, of these families, the living ones that began up to $1, in microseconds: of a client, if $2 is given. Passes
+   * over what is locked, and tells it without a subject: it waits for nobody, so no circle can close.
+   */
+  const ending = (ids: string) =>
+    `due as materialized (
+       select family_id from ${table}
+       where family_id = any(${ids}) and revoked_at is null and issued_at <= ${timeOf('$1')}
+         and ($2::text is null or client_id = $2)
+     ), free as materialized (
+       select family_id from ${table}
+       where family_id = any(array(select family_id from due)) and revoked_at is null
+       for no key update skip locked
+     ), ended as (
+       update ${table} set revoked_at = clock_timestamp(), revocation_reason = $3
+       where family_id = any(array(select family_id from free))
+       returning family_id, subject
+     ), told as (
+       select family_id, subject from ended
+       union all
+       select family_id, null from (select family_id from due except select family_id from free) as locked
+     )`;
 
   return {
     /**
@@ -55,25 +81,29 @@ export function walkStatements(table: string, named: Naming) {
     ),
 
     /**
-     * Ends the living families of one page, of a client if $4 is given, whose login $3, in microseconds, is not before.
-     * One from the future was made before the database's clock was set back. Index: primary key; locks in its order.
+     * The time, and up to when logins began that there are, both on the database's clock: the time again, in microseconds,
+     * or the beginning of a login from the future, made before the clock was set back. Such a login has one of the last
+     * ids. Takes no lock. Index: primary key, at its young end.
      */
+    moment: named(
+      'moment',
+      `with moment as materialized (select clock_timestamp() as at)
+       select ${ms('at')}, pg_is_in_recovery(), ${microseconds(`greatest(at, (
+         select max(issued_at) from ${table}
+         where family_id >= ${uuidOf(`(extract(epoch from at) * 1000)::bigint - ${NODE_CLOCK_BEHIND}`)}
+       ))`)}
+       from moment`,
+    ),
+
+    /** Ends families of one page. Index: primary key. */
     revokePage: named(
       'revoke_page',
-      `with bound as materialized (select set_config('lock_timeout', $1, true)),
-            ${page('family_id > $2::uuid', REVOCATION_PAGE)},
-            chosen as materialized (
-              select current.family_id from ${table} as current, bound
-              where ${ON_PAGE} and revoked_at is null and ($4::text is null or client_id = $4)
-                and (issued_at <= ${timeOf('$3')} or issued_at > clock_timestamp())
-              order by current.family_id for no key update of current
-            ), ended as (
-              update ${table} set revoked_at = clock_timestamp(), revocation_reason = $5
-              where family_id = any(array(select family_id from chosen))
-              returning family_id, subject
-            )
-       select ${END_OF_PAGE}, ended.* from page left join ended on true`,
+      `with ${page('family_id > $4::uuid', REVOCATION_PAGE)}, ${ending('(select ids from page)::uuid[]')}
+       select ${END_OF_PAGE}, told.* from page left join told on true`,
     ),
+
+    /** Ends families that a page has passed over. Index: primary key. */
+    revokeLocked: named('revoke_locked', `with ${ending('$4::uuid[]')} select null, null, told.* from told`),
 
     /**
      * Deletes, of one page, the families that ended more than $2 milliseconds ago; what lives as long as is configured

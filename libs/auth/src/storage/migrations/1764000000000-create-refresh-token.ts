@@ -29,7 +29,10 @@ export class CreateRefreshToken1764000000000 implements MigrationInterface {
         "device" jsonb,
         CONSTRAINT "refresh_token_pkey" PRIMARY KEY ("family_id")
       ) WITH (fillfactor = 70)`);
-    await runner.query(`CREATE INDEX "refresh_token_subject_idx" ON ${table} ("subject", "family_id")`);
+    // Partial, so that a login under a limit of sessions does not read what has ended; no rotation writes revoked_at.
+    await runner.query(
+      `CREATE INDEX "refresh_token_subject_idx" ON ${table} ("subject", "family_id") WHERE revoked_at IS NULL`,
+    );
     await runner.query(
       `CREATE INDEX "refresh_token_revoked_at_idx" ON ${table} ("revoked_at") WHERE revoked_at IS NOT NULL`,
     );

@@ -1,0 +1,36 @@
+import type { Claims, Device, RevocationReason } from '../core/family.js';
+import type { TransactionContext } from '../core/ports.js';
+
+export interface IssueOptions {
+  /** default: the module's `clientId` */
+  readonly clientId?: string;
+  /** space-separated */
+  readonly scope?: string;
+  /** kept with the login; in every access token of it */
+  readonly claims?: Claims;
+  /** what the session list shows */
+  readonly device?: Device;
+  /** the login becomes part of this transaction: an `EntityManager` or `QueryRunner` */
+  readonly manager?: TransactionContext;
+}
+
+export interface RotateOptions {
+  /** who presents the token; default: the module's `clientId` */
+  readonly clientId?: string | undefined;
+  /** 16 to 128 visible ASCII characters, one random value for each refresh token a client holds */
+  readonly idempotencyKey?: string | undefined;
+  /** the session the caller means; another one's token is then refused unspent */
+  readonly sid?: string | undefined;
+  /** `performance.now()` when the request had been read in full; default: now */
+  readonly receivedAt?: number | undefined;
+}
+
+export interface RevokeOptions {
+  /** only if the session is this subject's */
+  readonly subject?: string;
+  readonly reason?: RevocationReason;
+}
+
+export interface EndOptions {
+  readonly reason?: RevocationReason;
+}
