@@ -9,7 +9,10 @@ export interface FakeFeed {
   readonly uri: string;
   readonly id: string;
   readonly secret: string;
+  /** what it tells, on one page; to set them takes all other pages away */
   sids: string[];
+  /** what it tells, page by page; each begins half a millisecond after the one before it */
+  pages: string[][];
   /** milliseconds since the epoch on the clock of its database */
   asOf: () => number;
   /** milliseconds it says its knowledge is old */
@@ -31,9 +34,15 @@ export async function startFeed(): Promise<FakeFeed> {
     self.answer(response, request);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  /** where the pages begin that follow the first one, by what they are asked with */
+  const begun = new Map<string, number>();
   const good: Answer = (response, request) => {
     const since = new URL(request.url!, 'http://feed.test').searchParams.get('since') ?? '0';
-    const body = JSON.stringify({ sids: self.sids.toSorted() });
+    const page = begun.get(since) ?? 0;
+    const isLast = page >= self.pages.length - 1;
+    const next = Number(since) + 0.5;
+    if (!isLast) begun.set(String(next), page + 1);
+    const body = JSON.stringify({ sids: self.pages[page] ?? [], ...(!isLast && { next }) });
     const etag = `"${createHash('sha256').update(since).update(body).digest('hex')}"`;
     response.setHeader('ETag', etag);
     response.setHeader('Revocations-Since', since);
@@ -46,7 +55,13 @@ export async function startFeed(): Promise<FakeFeed> {
     uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}/auth/revocations`,
     id: 'reports',
     secret: 'a-secret-of-forty-characters+or/a-few==',
-    sids: [],
+    pages: [[]],
+    get sids() {
+      return self.pages.flat();
+    },
+    set sids(sids) {
+      self.pages = [sids];
+    },
     asOf: () => Date.now(),
     age: 0,
     answer: good,

@@ -13,6 +13,8 @@ type ProxyMode = 'open' | 'cut' | 'caching' | 'holding';
 export interface Proxy {
   readonly url: string;
   mode: ProxyMode;
+  /** the paths it was asked for, in order */
+  readonly asked: string[];
   close(): Promise<void>;
 }
 
@@ -23,6 +25,7 @@ export async function startProxy(target: string, hold = 0): Promise<Proxy> {
     void handle(request, response).catch(() => response.destroy());
   });
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    self.asked.push(request.url!);
     if (self.mode === 'cut') return void response.destroy();
     const kept = self.mode === 'caching' ? cache.get(request.url!) : undefined;
     const answer = kept ?? (await forward(target, request));
@@ -35,6 +38,7 @@ export async function startProxy(target: string, hold = 0): Promise<Proxy> {
   const self: Proxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     mode: 'open',
+    asked: [],
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { Controller, Get, Logger, UseGuards } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -13,12 +14,13 @@ import {
   SocketSessions,
   type ResourceServerOptions,
 } from 'nestjs-token-family/resource-server';
-import { Clock } from '../../libs/auth/src/core/ports.js';
+import { Clock, RevocationCheck } from '../../libs/auth/src/core/ports.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { send } from '../support/http.js';
 import { options, startNode, type Adapter, type TestNode } from '../support/node.js';
+import { seedFamilies } from '../support/seed.js';
 import { connect } from '../support/socket-client.js';
-import { startFeed, type FakeFeed } from './fake-feed.js';
+import { startFeed, type Answer, type FakeFeed } from './fake-feed.js';
 import { issuerKey, startIssuer, type FakeIssuer, type IssuerKey } from './issuer.js';
 import { startProxy, type Proxy } from './proxy.js';
 
@@ -50,6 +52,8 @@ interface Resource {
   pass(seconds: number): void;
   /** the status of its one route */
   ask(token: string): Promise<number>;
+  /** those of `sids` it would refuse, of that issuer */
+  refused(sids: readonly string[], iss: string): string[];
   close(): Promise<void>;
 }
 
@@ -79,6 +83,10 @@ async function startResource(
     ask: async (token) => {
       const headers = { authorization: `Bearer ${token}` };
       return (await send(`http://127.0.0.1:${port}/reports`, { headers })).status;
+    },
+    refused: (sids, iss) => {
+      const check = app.get<RevocationCheck>(RevocationCheck);
+      return sids.filter((sid) => check.isRevoked(sid, Date.now(), { iss }));
     },
     close: () => app.close(),
   };
@@ -291,6 +299,74 @@ describe('of two issuers', () => {
   });
 });
 
+describe('an issuer that means harm', () => {
+  const stamped =
+    (body: () => string | Buffer, headers: Record<string, string> = {}): Answer =>
+    (response, request) => {
+      response.setHeader(
+        'Revocations-Since',
+        new URL(request.url!, 'http://feed.test').searchParams.get('since') ?? '0',
+      );
+      response.setHeader('Revocations-As-Of', Date.now());
+      response.setHeader('Revocations-Age', 0);
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      response.end(body());
+    };
+  const victim = randomUUID();
+  const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, '['));
+  const nested = gzipSync(`{"sids":${'['.repeat(5_000_000)}${']'.repeat(5_000_000)}}`);
+  let last = 0;
+
+  test.each<[string, RegExp, Answer]>([
+    ['64 KiB that would be 64 MiB', /content encoding/, stamped(() => bomb, { 'Content-Encoding': 'gzip' })],
+    ['lists in lists, packed', /content encoding/, stamped(() => nested, { 'Content-Encoding': 'gzip' })],
+    ['lists in lists', /no page of sids/, stamped(() => `{"sids":${'['.repeat(1_000_000)}`)],
+    ['a huge page', /longer than/, stamped(() => `{"sids":["${victim}"]}${' '.repeat(5_000_000)}`)],
+    ['a truncated page', /no page of sids/, stamped(() => `{"sids":["${victim}"]`)],
+    [
+      'pages without end',
+      /More is told than 100 pages/,
+      stamped(() => `{"sids":[],"next":${(last = Math.max(last, Date.now()) + 1)}}`),
+    ],
+    ['a page that leads nowhere', /does not lie ahead/, stamped(() => `{"sids":["${victim}"],"next":0}`)],
+  ])(
+    'by %s ends nobody’s session, stops no other issuer, and is told to the log',
+    async (_, reason, answer) => {
+      const errors = jest.spyOn(Logger.prototype, 'error');
+      const issuers = [await startIssuer(), await startIssuer()] as const;
+      const feeds = [await startFeed(), await startFeed()] as const;
+      const key = await issuerKey();
+      for (const issuer of issuers) issuer.publish(key.jwk);
+      const ended = randomUUID();
+      feeds[0].answer = answer;
+      feeds[1].sids = [ended];
+      const resource = await startResource({
+        issuers: issuers.map(({ issuer, jwksUri }, index) => {
+          const { uri, id, secret } = feeds[index]!;
+          return { issuer, jwksUri, audience: 'api', revocations: { uri, id, secret } };
+        }),
+        revocation: QUICK,
+      });
+      try {
+        expect(await resource.ask(await issuers[1].token(key, { sid: ended }))).toBe(401);
+        expect(await resource.ask(await issuers[1].token(key, { sid: victim }))).toBe(200);
+        expect(await resource.ask(await issuers[0].token(key, { sid: victim }))).toBe(503);
+        const told = (): string[] =>
+          errors.mock.calls.map(([entry]) => String(entry)).filter((text) => text.includes(feeds[0].uri));
+        for (const end = Date.now() + 5000; told().length === 0 && Date.now() < end;)
+          await resource.ask('none');
+        feeds[0].answer = feeds[0].good;
+        await soon(resource, await issuers[0].token(key, { sid: victim }), 200);
+        expect(told()).toEqual([expect.stringMatching(reason)]);
+      } finally {
+        errors.mockRestore();
+        await resource.close();
+        await Promise.all([...issuers, ...feeds].map((each) => each.close()));
+      }
+    },
+  );
+});
+
 test('a service whose issuer tells nothing of revocations says so once when it starts, with the remedy', async () => {
   const warnings = jest.spyOn(Logger.prototype, 'warn');
   const [issuer, key] = [await startIssuer(), await issuerKey()];
@@ -312,7 +388,7 @@ test('a service whose issuer tells nothing of revocations says so once when it s
 test('100,000 revoked sessions are learned before it serves', async () => {
   const [issuer, feed, key] = [await startIssuer(), await startFeed(), await issuerKey()];
   issuer.publish(key.jwk);
-  feed.sids = Array.from({ length: 100_000 }, () => randomUUID());
+  feed.pages = Array.from({ length: 10 }, () => Array.from({ length: 10_000 }, () => randomUUID()));
   const { uri, id, secret } = feed;
   const { jwksUri } = issuer;
   const trusted = { issuer: issuer.issuer, jwksUri, audience: 'api', revocations: { uri, id, secret } };
@@ -324,4 +400,52 @@ test('100,000 revoked sessions are learned before it serves', async () => {
     await resource.close();
     await Promise.all([issuer.close(), feed.close()]);
   }
+});
+
+describe('25,000 sessions an issuer has revoked', () => {
+  let database: TestDatabase;
+  let issuer: TestNode;
+  let proxy: Proxy;
+  let resource: Resource;
+  let sids: string[];
+  beforeAll(async () => {
+    database = await createDatabase();
+    // Nineteen of one time where the first page would end, and two where the second one would.
+    const place = `case when n between 9991 and 10009 then 9991 when n = 20010 then 20009 else n end`;
+    await seedFamilies(database, 25_000, {
+      revokedAt: `date_trunc('second', now()) - interval '1 minute' + (${place}) * interval '7 microseconds'`,
+    });
+    const rows = await database.query<{ family_id: string }>('select family_id from refresh_token');
+    sids = rows.map(({ family_id }) => family_id);
+    const changes = { resourceServers: [REPORTS], revocation: QUICK };
+    issuer = await startNode({ url: database.url, options: options(changes) });
+    proxy = await startProxy(issuer.url);
+    resource = await startResource({
+      issuer: 'https://issuer.test',
+      audience: 'https://api.test',
+      jwksUri: `${issuer.url}/.well-known/jwks.json`,
+      revocations: { uri: `${proxy.url}/auth/revocations`, ...REPORTS },
+      revocation: QUICK,
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await resource.close();
+    await proxy.close();
+    await issuer.close();
+    await database.drop();
+  });
+
+  test('are all refused from the start, those of one time at the border of two pages, too', () => {
+    expect(resource.refused(sids, 'https://issuer.test')).toEqual(sids);
+    const first = proxy.asked.filter((path) => path.startsWith('/auth/revocations'));
+    expect(first[0]).toBe('/auth/revocations');
+    expect(first.slice(1, 3)).toEqual(Array(2).fill(expect.stringMatching(/\?since=\d+\.\d+$/)));
+  });
+
+  test('keep nobody from hearing of one more', async () => {
+    const pair = await issuer.tokens.issue('alice');
+    expect(await resource.ask(pair.accessToken)).toBe(200);
+    await issuer.tokens.revoke(pair.sid);
+    await soon(resource, pair.accessToken, 401);
+  });
 });

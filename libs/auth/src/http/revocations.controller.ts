@@ -8,10 +8,14 @@ import { PublishedRevocations } from '../core/ports.js';
 import { ClientAuthenticationGuard } from './client-authentication.js';
 import { entityTagOf, matchesEntityTag } from './entity-tag.js';
 
-/** Milliseconds since the epoch: up to the year 33658. */
-const SINCE = /^\d{1,15}$/;
-/** Those who poll together ask for the same few; one body is 39 bytes for each session. */
-const MAX_BODIES = 8;
+/** Milliseconds since the epoch: up to the year 33658. A page may begin between two of them. */
+const SINCE = /^\d{1,15}(?:\.\d{1,20})?$/;
+/** Sessions, of 39 bytes each: no page keeps the event loop for long, nor is it too long for who reads it. */
+const PAGE = 10_000;
+/** Below what a reader takes, a mebibyte. */
+const LONGEST_PAGE = 2 * PAGE;
+/** Those who poll together ask for the same few. */
+const MAX_BODIES = 16;
 
 interface Body {
   readonly text: string;
@@ -39,15 +43,14 @@ export class RevocationsController {
   ) {}
 
   /**
-   * The sessions revoked at or after `since`, all that are known without one.
+   * A page of the sessions revoked at or after `since`, of all that are known without one; `next` asks for the one after it.
    *
    * @param text milliseconds since the epoch, on the database's clock
    */
   @Get()
   list(@Query('since') text: unknown, @Req() request: HttpRequest, @Res() response: object): void {
     const since = readSince(text);
-    const { sids, asOf, age } = this.revocations.snapshot(since);
-    const body = this.#bodyOf(since, sids);
+    const { body, asOf, age } = this.#answerTo(since);
     const { httpAdapter } = this.adapterHost;
     httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
     httpAdapter.setHeader(response, 'ETag', body.etag);
@@ -63,22 +66,37 @@ export class RevocationsController {
     httpAdapter.reply(response, body.text, 200);
   }
 
-  #bodyOf(since: number, sids: readonly string[]): Body {
+  /** Of a body that is there already no session is copied. */
+  #answerTo(since: number): { body: Body; asOf: number; age: number } {
     const { version } = this.revocations;
     if (version !== this.#version) this.#bodies.clear();
     this.#version = version;
     const known = this.#bodies.get(since);
-    if (known) return known;
-    const body = describe(since, sids);
+    const { sids, next, asOf, age } = this.revocations.snapshot(since, known ? 0 : PAGE);
+    const body = known ?? this.#keep(since, describe(since, this.#bounded(sids, next), next));
+    return { body, asOf, age };
+  }
+
+  /**
+   * What this node has revoked and not read back comes last, and may be very much after the end of everyone. It is newer
+   * than `asOf`, and soon read: a page takes what it has room for, and loses nothing that it answers for.
+   */
+  #bounded(sids: readonly string[], next: number | null): readonly string[] {
+    if (next !== null || sids.length <= LONGEST_PAGE) return sids;
+    const unread = this.revocations.snapshot(Infinity, 0).sids.length;
+    return sids.slice(0, Math.max(LONGEST_PAGE, sids.length - unread));
+  }
+
+  #keep(since: number, body: Body): Body {
     if (this.#bodies.size >= MAX_BODIES) this.#bodies.delete(this.#bodies.keys().next().value!);
     this.#bodies.set(since, body);
     return body;
   }
 }
 
-/** In order, so that nodes that know the same tell the same. `since` is not in the body, and yet part of what it means. */
-function describe(since: number, sids: readonly string[]): Body {
-  const text = JSON.stringify({ sids: sids.toSorted() });
+/** `since` is not in the body, and yet part of what it means. */
+function describe(since: number, sids: readonly string[], next: number | null): Body {
+  const text = JSON.stringify({ sids, ...(next !== null && { next }) });
   return { text, etag: entityTagOf(`${since} `, text) };
 }
 
@@ -88,6 +106,6 @@ function readSince(text: unknown): number {
   if (typeof text === 'string' && SINCE.test(text)) return Number(text);
   throw new InvalidRequestError(
     'ERR_REQUEST_MALFORMED',
-    'since must be one whole number of milliseconds, or absent',
+    'since must be one number of milliseconds, or absent',
   );
 }

@@ -1,15 +1,15 @@
-import { isUuid } from '../core/uuid.js';
+import { parseFeedPage, type FeedPage } from './feed-page.js';
 import type { Stamp } from './freshness.js';
 
-/** Room for 1.7 million sessions; whoever sends more is no feed. */
-const MAX_BYTES = 64 * 1024 * 1024;
+/** Room for 26,000 sessions; whoever sends more in one page is no feed. */
+const MAX_BYTES = 1024 * 1024;
 const MILLISECONDS = /^\d{1,16}(?:\.\d{1,20})?$/;
 
 /** What the feed of an issuer said, to one question. */
 export interface FeedAnswer {
   readonly stamp: Stamp;
-  /** null when they are those of the last time */
-  readonly sids: readonly string[] | null;
+  /** null when it is that of the last time */
+  readonly page: FeedPage | null;
   readonly etag: string | null;
 }
 
@@ -29,6 +29,7 @@ export async function readFeedAnswer(
   try {
     const isGood = status === 200 || (status === 304 && tag !== undefined);
     if (!isGood) throw new Error(`The answer has status ${status}`);
+    requireUnpacked(headers);
     if (milliseconds(headers, 'Revocations-Since') !== since)
       throw new Error('The answer is to another question');
     const stamp = {
@@ -36,14 +37,21 @@ export async function readFeedAnswer(
       age: milliseconds(headers, 'Revocations-Age'),
     };
     const etag = headers.get('etag');
-    if (status === 200) return { stamp, etag, sids: sidsIn(await readBounded(response)) };
+    if (status === 200) return { stamp, etag, page: await readPage(response, since) };
     if (etag === null || strong(etag) !== strong(tag!))
       throw new Error('The answer is 304 for another entity tag');
-    return { stamp, etag: tag!, sids: null };
+    return { stamp, etag: tag!, page: null };
   } finally {
     // What has been read to its end is locked no more, and what has not is not wanted.
     await response.body?.cancel().catch(() => {});
   }
+}
+
+/** Before the first byte is read: `fetch` unpacks by itself, and a little can become very much. */
+function requireUnpacked(headers: Headers): void {
+  const encoding = headers.get('content-encoding') ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity')
+    throw new Error('The answer has a content encoding, and none was asked for');
 }
 
 function milliseconds(headers: Headers, name: string): number {
@@ -58,29 +66,20 @@ function strong(etag: string): string {
   return etag.replace(/^W\//, '');
 }
 
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
+async function readPage(response: Response, since: number): Promise<FeedPage> {
+  const page = parseFeedPage(await readBounded(response));
+  // Or the reading would go round in circles.
+  if (page.next !== null && page.next <= since) throw new Error('The next page does not lie ahead');
+  return page;
+}
+
+async function readBounded(response: Response): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk as Uint8Array);
-    size += (chunk as Uint8Array).length;
+  for await (const piece of response.body ?? []) {
+    size += (piece as Uint8Array).length;
     if (size > MAX_BYTES) throw new Error(`The answer is longer than ${MAX_BYTES} bytes`);
+    pieces.push(piece as Uint8Array);
   }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function sidsIn(text: string): readonly string[] {
-  const body: unknown = parse(text);
-  const sids = typeof body === 'object' && body !== null && 'sids' in body ? body.sids : undefined;
-  if (!Array.isArray(sids) || !sids.every(isUuid)) throw new Error('The answer is no list of sids');
-  return sids;
-}
-
-/** Not with the parser's own words, which repeat what was sent. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error('The answer is no JSON');
-  }
+  return Buffer.concat(pieces, size);
 }
