@@ -242,6 +242,21 @@ describe('the other nodes', () => {
   });
 });
 
+test('a source that tells of ever more sessions is not believed to be read, and forgotten as any other', async () => {
+  world.restores = false;
+  const feed = world.feed({ mostSessions: 3 });
+  world.gives('a', 'b');
+  await feed.refresh();
+  world.pass(2);
+  world.gives('c', 'd');
+  await expect(feed.refresh()).rejects.toThrow('can be remembered');
+  expect([feed.staleness(), feed.lag.size]).toEqual([2, 4]);
+  world.pass(425);
+  world.reading = () => Promise.reject(new Error('down'));
+  await expect(feed.refresh()).rejects.toThrow('down');
+  expect(feed.lag.size).toBe(0);
+});
+
 describe('a revocation that the database has lost', () => {
   const wholeReading = async (feed: RevocationFeed) => {
     world.pass(30);

@@ -37,6 +37,10 @@ describe('a snapshot', () => {
     expect(feed.snapshot(-Infinity, 2)).toMatchObject({ sids: ['a', 'b', 'c'], next: now - 1000 });
     expect(feed.snapshot(now - 1000, 2)).toMatchObject({ sids: ['d', 'e', 'own'], next: null });
     expect(feed.snapshot(-Infinity, 1)).toMatchObject({ sids: ['a'], next: now - 3000 });
+    expect(feed.snapshot(-Infinity, 0)).toMatchObject({ sids: [], next: now - 4000 });
+    feed.learn(['other own']);
+    expect(feed.snapshot(now, 1)).toMatchObject({ sids: ['e', 'own'], next: null });
+    expect(feed.snapshot(Infinity, 0)).toMatchObject({ sids: [], next: null });
   });
 
   test('has each session once, at its latest time, and none that is forgotten', async () => {

@@ -1,5 +1,5 @@
 import type { KnownRevocation, RevocationListener } from '../../libs/auth/src/core/ports.js';
-import { RevocationFeed } from '../../libs/auth/src/revocation/revocation.feed.js';
+import { RevocationFeed, type RevocationPolicy } from '../../libs/auth/src/revocation/revocation.feed.js';
 
 /** The feed of revocations alone: its clock, what it reads and what it hears are in a test's hands. */
 export class FeedWorld {
@@ -22,12 +22,12 @@ export class FeedWorld {
   readonly windows: number[] = [];
   readonly announced: string[] = [];
   readonly restored: string[] = [];
+  /** whether the source can make again what it has lost */
+  restores = true;
   listener: RevocationListener | undefined;
   isClosed = false;
 
-  feed(
-    policy: { onStale?: 'refuse' | 'accept'; pollInterval?: number; maxStaleness?: number } = {},
-  ): RevocationFeed {
+  feed(policy: Partial<RevocationPolicy> = {}): RevocationFeed {
     return new RevocationFeed(
       {
         read: async (window, take) => {
@@ -37,7 +37,9 @@ export class FeedWorld {
           for (const page of this.pages) take(page);
           return { now, age };
         },
-        restore: async (sids) => void this.restored.push(...sids),
+        ...(this.restores && {
+          restore: async (sids: readonly string[]) => void this.restored.push(...sids),
+        }),
       },
       { refresh: () => this.keys() },
       {

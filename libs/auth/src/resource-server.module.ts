@@ -42,6 +42,9 @@ const TWO_GUARDS =
   'AuthModule is global in this application, too, and the order of imports would decide which AccessGuard guards: ' +
   'set isGlobal: false on one of them, and import that one beside the controllers it is for';
 
+/** Of one issuer: twice what one reading may bring, as those of some time ago are remembered beside the new ones. */
+const MOST_SESSIONS = 2_000_000;
+
 const RESOLVED = Symbol('ResolvedResourceServerOptions');
 
 /** What is kept up to date for as long as the application runs. */
@@ -95,7 +98,8 @@ class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShutdown {
     const { revocation, clockTolerance } = this.options;
     const remote = { ...revocation, clockTolerance };
     const source = new RemoteRevocations(revocations, remote, this.clock, this.#logger);
-    const policy = { ...revocation, longestLife: maxLifetime + clockTolerance };
+    const longestLife = maxLifetime + clockTolerance;
+    const policy = { ...revocation, longestLife, mostSessions: MOST_SESSIONS };
     const feed = new RevocationFeed(source, STATIC_KEYS, SILENT_CHANNEL, policy, this.clock);
     this.#kept.push({
       start: async () => {

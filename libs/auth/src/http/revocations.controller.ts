@@ -10,10 +10,8 @@ import { entityTagOf, matchesEntityTag } from './entity-tag.js';
 
 /** Milliseconds since the epoch: up to the year 33658. A page may begin between two of them. */
 const SINCE = /^\d{1,15}(?:\.\d{1,20})?$/;
-/** Sessions, of 39 bytes each: no page keeps the event loop for long, nor is it too long for who reads it. */
+/** Sessions, of 39 bytes each: no page keeps the event loop for long, nor twice as many a reader, who takes a mebibyte. */
 const PAGE = 10_000;
-/** Below what a reader takes, a mebibyte. */
-const LONGEST_PAGE = 2 * PAGE;
 /** Those who poll together ask for the same few. */
 const MAX_BODIES = 16;
 
@@ -73,18 +71,8 @@ export class RevocationsController {
     this.#version = version;
     const known = this.#bodies.get(since);
     const { sids, next, asOf, age } = this.revocations.snapshot(since, known ? 0 : PAGE);
-    const body = known ?? this.#keep(since, describe(since, this.#bounded(sids, next), next));
+    const body = known ?? this.#keep(since, describe(since, sids, next));
     return { body, asOf, age };
-  }
-
-  /**
-   * What this node has revoked and not read back comes last, and may be very much after the end of everyone. It is newer
-   * than `asOf`, and soon read: a page takes what it has room for, and loses nothing that it answers for.
-   */
-  #bounded(sids: readonly string[], next: number | null): readonly string[] {
-    if (next !== null || sids.length <= LONGEST_PAGE) return sids;
-    const unread = this.revocations.snapshot(Infinity, 0).sids.length;
-    return sids.slice(0, Math.max(LONGEST_PAGE, sids.length - unread));
   }
 
   #keep(since: number, body: Body): Body {

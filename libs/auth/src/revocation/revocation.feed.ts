@@ -33,6 +33,8 @@ export interface RevocationPolicy {
   readonly onStale: 'refuse' | 'accept';
   /** for how long after its issue an access token may be believed, clock tolerance included */
   readonly longestLife: number;
+  /** a source that tells of more sessions than these is not read on; default: no limit */
+  readonly mostSessions?: number;
 }
 
 /**
@@ -53,6 +55,7 @@ export class RevocationFeed
   readonly #listeners = new Set<Listener>();
   readonly #wholeWindow: number;
   readonly #wholeInterval: number;
+  readonly #mostSessions: number;
   /** milliseconds */
   readonly #maxStaleness: number;
   /** milliseconds, up to which what is known is believed */
@@ -80,6 +83,7 @@ export class RevocationFeed
     this.#maxStaleness = policy.maxStaleness * 1000;
     // Well before anything is forgotten that a whole reading has to be compared with.
     this.#wholeInterval = Math.min(this.#maxStaleness, keep / 2);
+    this.#mostSessions = policy.mostSessions ?? Infinity;
     this.#oldest = policy.onStale === 'refuse' ? this.#maxStaleness : Infinity;
     const pace = { interval: policy.pollInterval * 1000, limit: this.#maxStaleness };
     this.#polling = new Polling(() => this.#poll(), pace, clock);
@@ -193,9 +197,13 @@ export class RevocationFeed
     const take = (sessions: readonly KnownRevocation[]) => {
       for (const { sid } of sessions) read.add(sid);
       news.push(this.#learn(sessions));
+      if (this.#revoked.size > this.#mostSessions)
+        throw new Error('More sessions are revoked than can be remembered');
     };
     const { now, age } = await this.source.read(window, take).catch((error: unknown) => {
       this.#readWholeAt = null;
+      // Where nothing could be made again, there is nothing to wait for.
+      if (!this.source.restore) this.#revoked.forgetUntil(this.clock.monotonic());
       throw error;
     });
     if (!isFirst) for (const page of news) this.#lag.add(page, now + age);

@@ -54,15 +54,17 @@ export class RevokedSessions {
   }
 
   /**
-   * The ids of those revoked at `since` or later, on the database's clock, in that order; when is not known, counts as
-   * later than all others.
+   * The ids of those revoked at `since` or later, on the database's clock, in that order; last, those of which the time is not
+   * known yet.
    *
-   * @param limit for how many at most, and a few more where times are equal
+   * @param limit for how many at most, and a few more where times are equal; the same again for those without a time, which
+   * will have one soon
    * @returns `next`: from when on there are more
    */
   page(since: number, limit: number): { sids: readonly string[]; next: number | null } {
     const { sids, next } = this.#timeline.page(since, limit);
-    return { sids: next === null ? [...sids, ...this.#undated] : sids, next };
+    if (next === null) for (const sid of firstOf(this.#undated, limit)) sids.push(sid);
+    return { sids, next };
   }
 
   /**
@@ -105,5 +107,13 @@ export class RevokedSessions {
       this.#undated.delete(sid);
       this.#timeline.add(sid, entry.revokedAt);
     }
+  }
+}
+
+function* firstOf<T>(all: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const each of all) {
+    if (left-- <= 0) return;
+    yield each;
   }
 }
