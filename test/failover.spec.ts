@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { RefreshToken, UnavailableError, type TokenEventType, type TokenPair } from 'nestjs-token-family';
-import { RevocationCheck } from '../libs/auth/src/core/ports.js';
+import { RevocationCheck } from '../libs/auth/src/core/revocation-ports.js';
 import type { RevocationFeed } from '../libs/auth/src/revocation/revocation.feed.js';
 import { Chain } from './cluster/infrastructure/chain.js';
 import { AWAIT_STANDBY, ONE_STANDBY } from './cluster/infrastructure/failover.js';

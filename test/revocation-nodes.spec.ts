@@ -1,5 +1,5 @@
 import { InvalidGrantError } from 'nestjs-token-family';
-import { RevocationCheck } from '../libs/auth/src/core/ports.js';
+import { RevocationCheck } from '../libs/auth/src/core/revocation-ports.js';
 import type { RevocationFeed } from '../libs/auth/src/revocation/revocation.feed.js';
 import { channelOf } from '../libs/auth/src/storage/channel.statements.js';
 import { createDatabase, type TestDatabase } from './support/database.js';

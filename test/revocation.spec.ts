@@ -78,7 +78,7 @@ test('a node that drains still learns of revocations', async () => {
   );
   await app.init();
   const { sid } = await other.tokens.issue('alice');
-  const { RevocationCheck } = await import('../libs/auth/src/core/ports.js');
+  const { RevocationCheck } = await import('../libs/auth/src/core/revocation-ports.js');
   const feed = app.get<RevocationFeed>(RevocationCheck);
   const closed = app.close();
   expect(await soon(async () => drained !== undefined)).toBe(true);

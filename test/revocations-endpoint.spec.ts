@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { Controller, Get, Module } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { AccessGuard, AuthModule } from 'nestjs-token-family';
-import { PublishedRevocations, RevocationMemory } from '../libs/auth/src/core/ports.js';
+import { PublishedRevocations, RevocationMemory } from '../libs/auth/src/core/revocation-ports.js';
 import { parseFeedPage } from '../libs/auth/src/revocation/feed-page.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
 import { send, type Answer } from './support/http.js';

@@ -1,4 +1,4 @@
-import { RevocationCheck } from '../../libs/auth/src/core/ports.js';
+import { RevocationCheck } from '../../libs/auth/src/core/revocation-ports.js';
 import { send } from '../support/http.js';
 import { byTitle, title } from './forge.js';
 import { contextOf, get, onBoth, startNode, withNodes } from './target.js';

@@ -14,7 +14,8 @@ import {
   SocketSessions,
   type ResourceServerOptions,
 } from 'nestjs-token-family/resource-server';
-import { Clock, RevocationCheck } from '../../libs/auth/src/core/ports.js';
+import { Clock } from '../../libs/auth/src/core/ports.js';
+import { RevocationCheck } from '../../libs/auth/src/core/revocation-ports.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { send } from '../support/http.js';
 import { options, startNode, type Adapter, type TestNode } from '../support/node.js';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DataSource } from 'typeorm';
-import type { RevocationListener, RevokedSession } from '../../libs/auth/src/core/ports.js';
+import type { RevokedSession } from '../../libs/auth/src/core/ports.js';
+import type { RevocationListener } from '../../libs/auth/src/core/revocation-ports.js';
 import { channelOf } from '../../libs/auth/src/storage/channel.statements.js';
 import {
   PostgresRevocationChannel,

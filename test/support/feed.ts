@@ -1,4 +1,4 @@
-import type { KnownRevocation, RevocationListener } from '../../libs/auth/src/core/ports.js';
+import type { KnownRevocation, RevocationListener } from '../../libs/auth/src/core/revocation-ports.js';
 import { RevocationFeed, type RevocationPolicy } from '../../libs/auth/src/revocation/revocation.feed.js';
 
 /** The feed of revocations alone: its clock, what it reads and what it hears are in a test's hands. */

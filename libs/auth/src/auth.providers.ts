@@ -13,15 +13,17 @@ import {
   AuditStore,
   Clock,
   KeySource,
-  PublishedRevocations,
   RefreshTokenStore,
+  SessionCheck,
+  SigningKeyStore,
+} from './core/ports.js';
+import {
+  PublishedRevocations,
   RevocationChannel,
   RevocationCheck,
   RevocationMemory,
   RevocationSource,
-  SessionCheck,
-  SigningKeyStore,
-} from './core/ports.js';
+} from './core/revocation-ports.js';
 import { RefreshTokenCodec } from './core/refresh-token.js';
 import { RefreshGuard } from './http/refresh.guard.js';
 import { TokenResponseInterceptor } from './http/token-response.interceptor.js';

@@ -3,14 +3,8 @@ import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { MetricSource } from './core/metrics.js';
 import { ResolvedOptions } from './core/options.js';
-import {
-  AuditStore,
-  Clock,
-  DatabaseProbe,
-  RefreshTokenStore,
-  RevocationChannel,
-  SigningKeyStore,
-} from './core/ports.js';
+import { AuditStore, Clock, DatabaseProbe, RefreshTokenStore, SigningKeyStore } from './core/ports.js';
+import { RevocationChannel } from './core/revocation-ports.js';
 import { SILENT_CHANNEL } from './revocation/silent-channel.js';
 import { MemoryAuditStore } from './storage/memory-audit.store.js';
 import { MemorySigningKeyStore } from './storage/memory-signing-key.store.js';

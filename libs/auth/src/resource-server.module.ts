@@ -11,7 +11,8 @@ import { GuardOutcomes } from './access/guard-outcomes.js';
 import { VerifiedTokens } from './access/verified-tokens.js';
 import { ConfigError } from './core/errors.js';
 import { ResolvedOptions } from './core/options.js';
-import { AccessPolicy, Clock, RevocationCheck, SessionCheck } from './core/ports.js';
+import { AccessPolicy, Clock, SessionCheck } from './core/ports.js';
+import { RevocationCheck } from './core/revocation-ports.js';
 import {
   resolveResourceServerOptions,
   warningsForResourceServer,

@@ -1,5 +1,5 @@
 import type { GuardOutcomes } from './access/guard-outcomes.js';
-import type { RevocationCheck } from './core/ports.js';
+import type { RevocationCheck } from './core/revocation-ports.js';
 import type { TrustedIssuer } from './jwt/verification.js';
 import { FeedMetrics } from './operations/feed-metrics.js';
 import { TokenHealth } from './operations/token-health.js';

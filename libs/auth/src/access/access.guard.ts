@@ -15,7 +15,8 @@ import {
   InvalidTokenError,
   UnavailableError,
 } from '../core/errors.js';
-import { AccessPolicy, Clock, RevocationCheck, SessionCheck } from '../core/ports.js';
+import { AccessPolicy, Clock, SessionCheck } from '../core/ports.js';
+import { RevocationCheck } from '../core/revocation-ports.js';
 import { AccessTokenVerifier } from '../jwt/verification.js';
 import { AccessTokenStrategy, type PassportRequest } from './access-token.strategy.js';
 import { asHttpException } from './auth-http.exception.js';

@@ -1,6 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { AccessPolicy, Clock, RevocationCheck } from '../core/ports.js';
+import { AccessPolicy, Clock } from '../core/ports.js';
+import { RevocationCheck } from '../core/revocation-ports.js';
 import { AccessTokenVerifier } from '../jwt/verification.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessTokenStrategy } from './access-token.strategy.js';

@@ -1,6 +1,7 @@
 import type { AccessTokenClaims } from '../core/access-token.js';
 import { AuthError, InvalidTokenError, UnavailableError } from '../core/errors.js';
-import type { AccessPolicy, Clock, RevocationCheck } from '../core/ports.js';
+import type { AccessPolicy, Clock } from '../core/ports.js';
+import type { RevocationCheck } from '../core/revocation-ports.js';
 import type { AccessTokenVerifier } from '../jwt/verification.js';
 
 /** A token that was good when it came, and the keys it was verified under. */

@@ -2,7 +2,8 @@ import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleIn
 import type { AccessTokenClaims } from '../core/access-token.js';
 import { InvalidTokenError, SessionMismatchError, UnavailableError, type AuthError } from '../core/errors.js';
 import { parseDuration, type Duration } from '../core/lifetime.js';
-import { AccessPolicy, Clock, RevocationCheck } from '../core/ports.js';
+import { AccessPolicy, Clock } from '../core/ports.js';
+import { RevocationCheck } from '../core/revocation-ports.js';
 import { AccessTokenVerifier } from '../jwt/verification.js';
 import { bodyFor } from './auth-http.exception.js';
 import { credentialsWith } from './bearer.js';

@@ -4,7 +4,7 @@ import { AuthErrorFilter } from '../access/auth-error.filter.js';
 import { Public } from '../access/decorators.js';
 import type { HttpRequest } from '../access/http-request.js';
 import { InvalidRequestError } from '../core/errors.js';
-import { PublishedRevocations } from '../core/ports.js';
+import { PublishedRevocations } from '../core/revocation-ports.js';
 import { ClientAuthenticationGuard } from './client-authentication.js';
 import { entityTagOf, matchesEntityTag } from './entity-tag.js';
 

@@ -6,15 +6,8 @@ import {
 } from '../core/errors.js';
 import type { TokenEvent } from '../core/events.js';
 import type { Claims, Family, Grant } from '../core/family.js';
-import type {
-  Clock,
-  Look,
-  RefreshTokenStore,
-  RevocationMemory,
-  Rotation,
-  Stamped,
-  TokenEventSink,
-} from '../core/ports.js';
+import type { Clock, Look, RefreshTokenStore, Rotation, Stamped, TokenEventSink } from '../core/ports.js';
+import type { RevocationMemory } from '../core/revocation-ports.js';
 import type { RefreshTokenCodec, RefreshTokenParts } from '../core/refresh-token.js';
 import { decideRotation, type Refusal, type Verdict } from '../core/rotation.js';
 import type { ClaimsSource } from './claims.source.js';

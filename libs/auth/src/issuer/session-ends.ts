@@ -1,6 +1,7 @@
 import { InvalidGrantError } from '../core/errors.js';
 import type { RevocationReason } from '../core/family.js';
-import type { RefreshTokenStore, RevocationMemory, RevokedFamily, TokenEventSink } from '../core/ports.js';
+import type { RefreshTokenStore, RevokedFamily, TokenEventSink } from '../core/ports.js';
+import type { RevocationMemory } from '../core/revocation-ports.js';
 import type { RefreshTokenCodec } from '../core/refresh-token.js';
 import { isUuid } from '../core/uuid.js';
 import { checkName, checkReason } from './arguments.js';

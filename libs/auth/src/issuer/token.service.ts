@@ -1,6 +1,7 @@
 import type { RevocationReason } from '../core/family.js';
 import type { ResolvedOptions } from '../core/options.js';
-import type { AccessTokens, Look, RefreshTokenStore, RevocationMemory, SessionCheck } from '../core/ports.js';
+import type { AccessTokens, Look, RefreshTokenStore, SessionCheck } from '../core/ports.js';
+import type { RevocationMemory } from '../core/revocation-ports.js';
 import type { RefreshTokenCodec } from '../core/refresh-token.js';
 import { isUuid } from '../core/uuid.js';
 import {

@@ -1,4 +1,4 @@
-import type { KnownRevocation } from '../core/ports.js';
+import type { KnownRevocation } from '../core/revocation-ports.js';
 
 /** How long revocations took to reach this node; seconds. Its own, and those of before its first load, do not count. */
 export interface RevocationLag {

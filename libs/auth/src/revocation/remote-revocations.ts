@@ -1,7 +1,8 @@
 import type { LoggerService } from '@nestjs/common';
 import { UnavailableError } from '../core/errors.js';
 import { instantOf } from '../core/instant.js';
-import type { Clock, KnownRevocation, RevocationSource } from '../core/ports.js';
+import type { Clock } from '../core/ports.js';
+import type { KnownRevocation, RevocationSource } from '../core/revocation-ports.js';
 import { FeedClient, type RemoteFeed } from './feed-client.js';
 import type { FeedPage } from './feed-page.js';
 import { Freshness, type Stamp } from './freshness.js';

@@ -2,23 +2,21 @@ import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from 
 import { ConfigError, UnavailableError } from '../core/errors.js';
 import { elapsedSince, instantOf } from '../core/instant.js';
 import { LogEntry } from '../core/log-entry.js';
+import type { Clock, KeySource } from '../core/ports.js';
 import type {
-  Clock,
-  KeySource,
   KnownRevocation,
   RevocationChannel,
   RevocationCheck,
   RevocationMemory,
   RevocationSnapshot,
   RevocationSource,
-} from '../core/ports.js';
+} from '../core/revocation-ports.js';
 import { reasonOf } from '../core/reason.js';
 import { Confirmation } from './confirmation.js';
 import { Polling } from './polling.js';
 import { PropagationLag, type RevocationLag } from './propagation-lag.js';
+import { RevocationListeners, type RevocationNewsListener } from './revocation-listeners.js';
 import { RevokedSessions } from './revoked-sessions.js';
-
-type Listener = (sids: readonly string[]) => void;
 
 /** A time stamp can be older than its commit by as long as a transaction may take. */
 const OVERLAP = 60_000;
@@ -52,7 +50,7 @@ export class RevocationFeed
   readonly #revoked: RevokedSessions;
   readonly #lag: PropagationLag;
   readonly #polling: Polling;
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners = new RevocationListeners();
   readonly #wholeWindow: number;
   readonly #wholeInterval: number;
   readonly #mostSessions: number;
@@ -140,9 +138,8 @@ export class RevocationFeed
     if (sids.length > 0) this.channel.announce(sids);
   }
 
-  onRevoked(listener: Listener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  onRevoked(listener: RevocationNewsListener): () => void {
+    return this.#listeners.add(listener);
   }
 
   /** Seconds since this node's knowledge was last confirmed, on whichever clock says more; a process may have slept. */
@@ -240,19 +237,8 @@ export class RevocationFeed
 
   #learn(revocations: readonly KnownRevocation[]): readonly KnownRevocation[] {
     const news = this.#revoked.learn(revocations, this.clock.monotonic());
-    if (news.length === 0) return news;
-    const sids = news.map(({ sid }) => sid);
-    for (const listener of this.#listeners) this.#tell(listener, sids);
+    if (news.length > 0) this.#listeners.tell(news.map(({ sid }) => sid));
     return news;
-  }
-
-  /** What fails in somebody else's code must not keep the others from hearing. */
-  #tell(listener: Listener, news: readonly string[]): void {
-    try {
-      listener(news);
-    } catch (error) {
-      this.#logger.error(`A listener to revocations failed: ${String(error)}`);
-    }
   }
 
   async #poll(): Promise<void> {

@@ -1,5 +1,5 @@
 import { UnavailableError } from '../core/errors.js';
-import type { RevocationCheck } from '../core/ports.js';
+import type { RevocationCheck } from '../core/revocation-ports.js';
 
 /**
  * What is revoked, asked of the issuer whose session it is: none can end another one's, nor be in the way when it is out

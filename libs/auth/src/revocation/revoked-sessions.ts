@@ -1,4 +1,4 @@
-import type { KnownRevocation } from '../core/ports.js';
+import type { KnownRevocation } from '../core/revocation-ports.js';
 import { Timeline } from './timeline.js';
 
 interface Entry {

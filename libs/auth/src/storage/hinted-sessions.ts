@@ -1,4 +1,4 @@
-import type { RevocationListener } from '../core/ports.js';
+import type { RevocationListener } from '../core/revocation-ports.js';
 import { MAX_NAMED } from './announcements.js';
 import type { Row } from './rows.js';
 

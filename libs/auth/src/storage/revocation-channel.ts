@@ -3,7 +3,7 @@ import type { Notification } from 'pg';
 import type { DataSource } from 'typeorm';
 import { LogEntry } from '../core/log-entry.js';
 import type { ResolvedOptions } from '../core/options.js';
-import type { RevocationChannel, RevocationListener } from '../core/ports.js';
+import type { RevocationChannel, RevocationListener } from '../core/revocation-ports.js';
 import { reasonOf } from '../core/reason.js';
 import { probing, readAnnouncement } from './announcements.js';
 import { Announcer } from './announcer.js';
