@@ -47,6 +47,7 @@ describe('of a node that is well', () => {
     expect(health.live()).toEqual({ token_live: UP });
     expect(await health.ready()).toEqual({
       token_database: UP,
+      token_clock: { status: 'up', aheadSeconds: expect.any(Number) },
       token_revocations: { status: 'up', stalenessSeconds: expect.any(Number), maxStalenessSeconds: 30 },
       token_keys: UP,
     });
@@ -65,10 +66,12 @@ describe('of a node that is well', () => {
   });
 });
 
+const primary = { ask: async () => ({ now: 0, isStandby: false }), clock: () => 0, clockTolerance: 5 };
+
 test('who asks while the database is being asked shares its answer', async () => {
   let asked = 0;
   const health = new TokenHealth({
-    database: { ask: async () => (asked++, await sleep(20), 'primary') },
+    database: { ...primary, ask: async () => (asked++, await sleep(20), { now: 0, isStandby: false }) },
     feeds: [],
     keys: () => null,
   });
@@ -79,7 +82,7 @@ test('who asks while the database is being asked shares its answer', async () =>
 });
 
 describe('what is wrong is told by its reason, and nothing is thrown', () => {
-  const well = { database: { ask: async () => 'primary' as const }, feeds: [], keys: () => null };
+  const well = { database: primary, feeds: [], keys: () => null };
   const feed = (staleness: number, issuer?: string) => ({
     ...(issuer !== undefined && { issuer }),
     staleness: () => staleness,
@@ -87,7 +90,10 @@ describe('what is wrong is told by its reason, and nothing is thrown', () => {
   });
 
   test('a standby', async () => {
-    const health = new TokenHealth({ ...well, database: { ask: async () => 'standby' } });
+    const health = new TokenHealth({
+      ...well,
+      database: { ...primary, ask: async () => ({ now: 0, isStandby: true }) },
+    });
     expect(await health.database()).toEqual({
       token_database: { status: 'down', reason: 'database_is_standby' },
     });
@@ -95,11 +101,30 @@ describe('what is wrong is told by its reason, and nothing is thrown', () => {
 
   test('a database that answers with an error, of which nothing is told', async () => {
     const ask = () => Promise.reject(new Error('password authentication failed for user "auth"'));
-    const health = new TokenHealth({ ...well, database: { ask } });
+    const health = new TokenHealth({ ...well, database: { ...primary, ask } });
     expect(await health.ready()).toMatchObject({
       token_database: { status: 'down', reason: 'database_unavailable' },
     });
     expect(JSON.stringify(await health.ready())).not.toContain('password');
+  });
+
+  test.each([
+    ['not off', 100_000, [100_000, 100_000], 0, 'up'],
+    ['within the time the answer took', 100_000, [92_000, 101_000], 0, 'up'],
+    ['ahead, within the tolerance', 100_000, [105_000, 105_400], 5, 'up'],
+    ['ahead', 100_000, [105_001, 105_400], 5.001, 'down'],
+    ['behind, within the tolerance', 100_000, [94_000, 95_000], -5, 'up'],
+    ['behind', 100_000, [94_000, 94_999], -5.001, 'down'],
+  ])('a clock that is %s', async (_, now, readings, aheadSeconds, status) => {
+    const shown = [...readings];
+    const ask = async () => ({ now, isStandby: false });
+    const database = { ...primary, ask, clock: () => shown.shift()! };
+    const { token_clock: clock } = await new TokenHealth({ ...well, database }).clock();
+    expect(clock).toEqual({
+      status,
+      aheadSeconds: aheadSeconds === 0 ? expect.closeTo(0) : aheadSeconds,
+      ...(status === 'down' && { reason: 'clock_is_off' }),
+    });
   });
 
   test.each([
@@ -199,6 +224,7 @@ describe('as Terminus asks it, on a port', () => {
     }
     expect((await send(`${url}/health/ready`)).body['details']).toEqual({
       token_database: UP,
+      token_clock: { status: 'up', aheadSeconds: expect.any(Number) },
       token_revocations: expect.objectContaining(UP),
       token_keys: UP,
     });

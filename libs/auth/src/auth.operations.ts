@@ -2,7 +2,7 @@ import type { Provider } from '@nestjs/common';
 import { GuardOutcomes } from './access/guard-outcomes.js';
 import type { MetricSource } from './core/metrics.js';
 import { ResolvedOptions } from './core/options.js';
-import { DatabaseProbe } from './core/ports.js';
+import { Clock, DatabaseProbe } from './core/ports.js';
 import { RevocationCheck } from './core/revocation-ports.js';
 import { IssuerTally } from './issuer/issuer-tally.js';
 import { TokenEvents } from './issuer/token-events.js';
@@ -34,15 +34,16 @@ export const OPERATIONS: Provider[] = [
   },
   {
     provide: TokenHealth,
-    inject: [DatabaseProbe, RevocationCheck, KeyRing, ResolvedOptions],
+    inject: [DatabaseProbe, RevocationCheck, KeyRing, ResolvedOptions, Clock],
     useFactory: (
       database: DatabaseProbe,
       feed: RevocationFeed,
       ring: KeyRing,
-      { revocation: { maxStaleness } }: ResolvedOptions,
+      { revocation: { maxStaleness }, clockTolerance }: ResolvedOptions,
+      clock: Clock,
     ) =>
       new TokenHealth({
-        database,
+        database: { ask: () => database.ask(), clock: () => clock.now(), clockTolerance },
         feeds: [{ staleness: () => feed.staleness(), maxStaleness }],
         keys: () => (ring.canSign ? null : 'no_signing_key'),
       }),

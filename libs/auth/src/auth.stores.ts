@@ -76,6 +76,12 @@ export const STORES_IN_MEMORY: Provider[] = [
       audit.enabled ? new MemoryAuditStore(() => clock.now()) : null,
   },
   { provide: RevocationChannel, useValue: SILENT_CHANNEL },
-  { provide: DatabaseProbe, useValue: { ask: async () => 'primary' } satisfies DatabaseProbe },
+  {
+    provide: DatabaseProbe,
+    inject: [Clock],
+    useFactory: (clock: Clock): DatabaseProbe => ({
+      ask: async () => ({ now: clock.now(), isStandby: false }),
+    }),
+  },
   { provide: PoolMetrics, useValue: { read: () => [] } satisfies MetricSource },
 ];

@@ -120,13 +120,15 @@ export interface RefreshTokenStore {
 }
 export const RefreshTokenStore = Symbol('RefreshTokenStore');
 
+/** What a database says of itself; a standby is one that nothing may rely on. */
+export interface DatabaseStanding extends Stamped {
+  readonly isStandby: boolean;
+}
+
 /** Asks the database whether it is there, for readiness. */
 export interface DatabaseProbe {
-  /**
-   * @returns whether the primary answered, or a standby, which nothing may rely on
-   * @throws {UnavailableError} the database did not answer in time
-   */
-  ask(): Promise<'primary' | 'standby'>;
+  /** @throws {UnavailableError} the database did not answer in time */
+  ask(): Promise<DatabaseStanding>;
 }
 export const DatabaseProbe = Symbol('DatabaseProbe');
 

@@ -5,6 +5,7 @@ import type { DatabaseProbe } from '../core/ports.js';
 export type HealthReason =
   | 'database_unavailable'
   | 'database_is_standby'
+  | 'clock_is_off'
   | 'revocations_stale'
   | 'no_signing_key'
   | 'no_verification_keys'
@@ -22,10 +23,24 @@ export type HealthReport<Key extends string = string> = Record<Key, Health>;
 
 /** What is asked, by whichever module knows; null where a service has no such thing. */
 export interface HealthSources {
-  readonly database: DatabaseProbe | null;
+  readonly database: DatabaseSource | null;
   readonly feeds: readonly FeedHealth[];
   /** what is wrong with the keys now, if anything is */
   readonly keys: () => HealthReason | null;
+}
+
+/** The database, and the clock of this node beside it. */
+interface DatabaseSource extends DatabaseProbe {
+  /** milliseconds since the epoch on this node */
+  clock(): number;
+  /** seconds */
+  readonly clockTolerance: number;
+}
+
+/** What came of asking it. */
+interface DatabaseHealth {
+  readonly database: Health;
+  readonly clock: Health;
 }
 
 interface FeedHealth {
@@ -43,7 +58,7 @@ interface FeedHealth {
  */
 export class TokenHealth implements OnModuleDestroy, BeforeApplicationShutdown {
   #isShuttingDown = false;
-  #asking: Promise<HealthReport<'token_database'>> | null = null;
+  #asking: Promise<DatabaseHealth> | null = null;
 
   constructor(private readonly sources: HealthSources) {}
 
@@ -77,11 +92,17 @@ export class TokenHealth implements OnModuleDestroy, BeforeApplicationShutdown {
    * when there is no answer, or a standby's. Who asks meanwhile shares the answer, so a page that anybody may read
    * costs one connection at most.
    */
-  database(): Promise<HealthReport<'token_database'>> {
-    this.#asking ??= this.#askDatabase().finally(() => {
-      this.#asking = null;
-    });
-    return this.#asking;
+  async database(): Promise<HealthReport<'token_database'>> {
+    return { token_database: (await this.#askDatabase()).database };
+  }
+
+  /**
+   * Down when this node's clock is off the database's by more than `clockTolerance`: it would take access tokens for
+   * expired, or for good, that are not. Says by how many seconds it is ahead, at the least; null when the database did
+   * not answer.
+   */
+  async clock(): Promise<HealthReport<'token_clock'>> {
+    return { token_clock: (await this.#askDatabase()).clock };
   }
 
   /**
@@ -109,19 +130,42 @@ export class TokenHealth implements OnModuleDestroy, BeforeApplicationShutdown {
 
   /** All of them, and down from `shutDown` on. */
   async ready(): Promise<HealthReport> {
-    const database = this.sources.database ? await this.database() : {};
+    const asked = this.sources.database ? await this.#askDatabase() : null;
+    const database = asked ? { token_database: asked.database, token_clock: asked.clock } : {};
     const shutdown = this.#isShuttingDown ? { token_shutdown: down('shutting_down') } : {};
     return { ...shutdown, ...database, ...this.revocations(), ...this.keys() };
   }
 
-  async #askDatabase(): Promise<HealthReport<'token_database'>> {
-    try {
-      const standing = (await this.sources.database?.ask()) ?? 'primary';
-      return { token_database: standing === 'primary' ? up() : down('database_is_standby') };
-    } catch {
-      return { token_database: down('database_unavailable') };
-    }
+  #askDatabase(): Promise<DatabaseHealth> {
+    this.#asking ??= judge(this.sources.database).finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
   }
+}
+
+async function judge(source: DatabaseSource | null): Promise<DatabaseHealth> {
+  if (!source) return { database: up(), clock: up() };
+  const before = source.clock();
+  try {
+    const { now, isStandby } = await source.ask();
+    const seconds = aheadOf(now, before, source.clock()) / 1000;
+    const details = { aheadSeconds: rounded(seconds) };
+    const isOff = Math.abs(seconds) > source.clockTolerance;
+    return {
+      database: isStandby ? down('database_is_standby') : up(),
+      clock: isOff ? down('clock_is_off', details) : up(details),
+    };
+  } catch {
+    return { database: down('database_unavailable'), clock: up({ aheadSeconds: null }) };
+  }
+}
+
+/** How far a clock that showed `before` and `after` around the moment `now` is ahead of it, at the least; milliseconds. */
+function aheadOf(now: number, before: number, after: number): number {
+  if (now < before) return before - now;
+  // What a clock shows is a whole millisecond, rounded down.
+  return now >= after + 1 ? after - now : 0;
 }
 
 interface FeedAge {

@@ -1,10 +1,13 @@
 import type { DataSource } from 'typeorm';
-import type { DatabaseProbe } from '../core/ports.js';
+import type { DatabaseProbe, DatabaseStanding } from '../core/ports.js';
 import { PrimaryConnection, type ConnectionOptions } from './primary-connection.js';
-import type { Statement } from './sql.js';
+import { ms, type Statement } from './sql.js';
 
 /** Touches no table, takes no lock. */
-const ASK: Statement = { name: 'token_family_probe', text: 'select pg_is_in_recovery()' };
+const ASK: Statement = {
+  name: 'token_family_probe',
+  text: `select ${ms('clock_timestamp()')}, pg_is_in_recovery()`,
+};
 
 /** Asks over the pool every refresh goes through: a pool that is exhausted is down, too. */
 export class PrimaryProbe implements DatabaseProbe {
@@ -14,8 +17,8 @@ export class PrimaryProbe implements DatabaseProbe {
     this.#primary = new PrimaryConnection(dataSource, options);
   }
 
-  async ask(): Promise<'primary' | 'standby'> {
+  async ask(): Promise<DatabaseStanding> {
     const [row] = await this.#primary.run(ASK, []);
-    return row?.[0] === 't' ? 'standby' : 'primary';
+    return { now: Number(row![0]), isStandby: row![1] === 't' };
   }
 }
