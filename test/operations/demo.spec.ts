@@ -20,8 +20,8 @@ describe.each(['express', 'fastify'] as const)('the demo on %s', (adapter) => {
     const ready = await send(`${demo.url}/health/ready`);
     expect([ready.status, ready.body['status']]).toEqual([200, 'ok']);
     expect(Object.keys(ready.body['details'] as object)).toEqual([
-      'token_clock',
       'token_database',
+      'token_clock',
       'token_revocations',
       'token_keys',
     ]);
