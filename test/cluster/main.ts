@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { format } from 'prettier';
 import { startServer, stopServer } from '../support/server.js';
 import { observe, type Observation } from './fault.js';
 import { FAULTS } from './faults/index.js';
@@ -40,7 +41,8 @@ try {
 }
 const table = markdown(observations);
 console.log(`\n${table}`);
-if (values.write) await writeFile('docs/faults.md', table);
+if (values.write)
+  await writeFile('docs/faults.md', await format(table, { parser: 'markdown', printWidth: 140 }));
 const failed = observations.filter(
   ({ result }) => result === 'broken' || (result === 'not run' && values['require-all']),
 );
