@@ -16,6 +16,7 @@ import {
 } from './faults/honest-client.js';
 import { me, refresh, send, type Answer } from './support/http.js';
 import { options, startNode, type TestNode } from './support/node.js';
+import { soon } from './support/wire.js';
 
 const PATIENCE = 60_000;
 /** MAX_ADVANCE of the judge. */
@@ -153,9 +154,19 @@ describe('A failover that loses the last commits', () => {
     expect((await farAhead.present(farAhead.tokens.length - 2)).status).toBe(200);
   });
 
-  it('loses a revocation that was not replicated; nodes that knew of it go on refusing its access tokens', async () => {
-    expect((await revoked.present(2, world.nodes[1])).status).toBe(200);
-    expect((await me(world.nodes[0], revoked.pair.accessToken)).status).toBe(401);
+  it('brings no session back whose end was not replicated: nodes that knew of it refuse it, and end it again', async () => {
+    for (const node of world.nodes) {
+      expect(summary(await revoked.present(2, node))).toEqual(INVALID_GRANT);
+      expect((await me(node, revoked.pair.accessToken)).status).toBe(401);
+    }
+    const sql = 'select revocation_reason as reason from refresh_token where family_id = $1';
+    const reason = async () =>
+      (await world.standby.query<{ reason: string | null }>(sql, [revoked.pair.sid]))[0]?.reason;
+    expect(await soon(async () => (await reason()) === 'restored')).toBe(true);
+    expect(told('revoked', revoked).map((event) => event.type === 'revoked' && event.reason)).toEqual([
+      'logout',
+      'restored',
+    ]);
   });
 
   it('answers invalid_grant to a login that was not replicated', async () => {
