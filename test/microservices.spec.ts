@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { status as GrpcStatus, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import {
@@ -37,6 +37,7 @@ import { InvalidCredentialsError } from '../libs/auth/src/core/errors.js';
 import { readRpcCredentials } from '../libs/auth/src/access/rpc-credentials.js';
 import { KeptLog } from './support/kept-log.js';
 import { options } from './support/node.js';
+import { freePort } from './support/free-port.js';
 
 const noted: string[] = [];
 
@@ -108,14 +109,6 @@ const packageDefinition = fromJSON({
     },
   },
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const tcp = (): MicroserviceOptions => ({
   transport: Transport.TCP,

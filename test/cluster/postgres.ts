@@ -1,10 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataSource } from 'typeorm';
-import { RefreshToken, SigningKeyRecord, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { migrate } from '../support/migrate.js';
 
 /** A PostgreSQL of one's own, to be crashed and brought back. */
 export class OwnPostgres {
@@ -49,15 +48,7 @@ export class OwnPostgres {
     if (shared === undefined) delete process.env['TEST_SERVER_URL'];
     else process.env['TEST_SERVER_URL'] = shared;
     const database = await creating;
-    const source = await new DataSource({
-      type: 'postgres',
-      url: database.url,
-      installExtensions: false,
-      entities: [RefreshToken, SigningKeyRecord],
-      migrations: tokenFamilyMigrations,
-    }).initialize();
-    await source.runMigrations();
-    await source.destroy();
+    await migrate(database.url);
     return database;
   }
 

@@ -2,9 +2,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
-import { RefreshToken, SigningKeyRecord, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.js';
 import { withDatabase } from './database-name.js';
+import { migrate } from './migrate.js';
 
 declare global {
   var embeddedPostgres: EmbeddedPostgres | undefined;
@@ -31,15 +31,7 @@ async function createTemplate(url: string, name: string): Promise<void> {
   const server = await new DataSource({ type: 'postgres', url, installExtensions: false }).initialize();
   await server.query(`CREATE DATABASE "${name}"`);
   await server.destroy();
-  const template = await new DataSource({
-    type: 'postgres',
-    url: withDatabase(url, name),
-    installExtensions: false,
-    entities: [RefreshToken, SigningKeyRecord],
-    migrations: tokenFamilyMigrations,
-  }).initialize();
-  await template.runMigrations();
-  await template.destroy();
+  await migrate(withDatabase(url, name));
 }
 
 export async function stopServer(): Promise<void> {

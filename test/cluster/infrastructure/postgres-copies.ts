@@ -4,8 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { DataSource } from 'typeorm';
-import { RefreshToken, SigningKeyRecord, tokenFamilyMigrations } from 'nestjs-token-family/typeorm';
 import { startEmbeddedPostgres } from '../../../src/database/embedded-postgres.js';
 import {
   ownTemporaryFolder,
@@ -16,6 +14,7 @@ import { findPostgresBinaries } from '../../../src/database/postgres-binaries.js
 import type { PostgresCluster } from '../../../src/database/postgres-cluster.js';
 import { launch } from '../../../src/database/postgres-server.js';
 import { openWatchdog } from '../../../src/database/watchdog.js';
+import { migrate } from '../../support/migrate.js';
 
 /** One of several real servers that began as the same bytes, so that each can stand by for another. */
 export interface PostgresCopy {
@@ -150,18 +149,6 @@ async function onServer<Row extends object>(
   } finally {
     await client.end();
   }
-}
-
-async function migrate(url: string): Promise<void> {
-  const source = await new DataSource({
-    type: 'postgres',
-    url,
-    installExtensions: false,
-    entities: [RefreshToken, SigningKeyRecord],
-    migrations: tokenFamilyMigrations,
-  }).initialize();
-  await source.runMigrations();
-  await source.destroy();
 }
 
 /** How far the standby is behind, waited out: whatever the primary has committed until now can be read there. */

@@ -5,3 +5,9 @@ export function reasonOf(error: unknown): string {
   // Where a name has several addresses and none answers, the message is empty.
   return message || String(code ?? cause);
 }
+
+/** As `fetch` fails: with a message of its own, and what it found out in the cause. */
+export function reasonOfFetch(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
+}

@@ -1,6 +1,7 @@
 import { Logger, type BeforeApplicationShutdown, type OnApplicationShutdown } from '@nestjs/common';
 import type { TokenEvent } from '../core/events.js';
 import type { AuditEntry, AuditStore, Clock } from '../core/ports.js';
+import { reasonOf } from '../core/reason.js';
 import { readUuid, writeUuidV7 } from '../core/uuid.js';
 import type { TokenEvents } from './token-events.js';
 
@@ -146,9 +147,7 @@ export class AuditTrail implements BeforeApplicationShutdown, OnApplicationShutd
   }
 
   #failed(error: unknown): void {
-    const { cause } = error as Error;
-    const reason = cause instanceof Error ? cause.message : String(error);
-    if (!this.#failing) this.#logger.error(`The audit trail cannot be written: ${reason}`);
+    if (!this.#failing) this.#logger.error(`The audit trail cannot be written: ${reasonOf(error)}`);
     this.#failing = true;
   }
 

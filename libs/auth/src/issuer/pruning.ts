@@ -1,6 +1,7 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { ResolvedOptions } from '../core/options.js';
 import type { AuditStore, DeletedPage, RefreshTokenStore } from '../core/ports.js';
+import { reasonOf } from '../core/reason.js';
 
 /** Nodes that start together come apart by this share. */
 const JITTER = 0.1;
@@ -90,9 +91,4 @@ export class TokenPruning implements OnApplicationBootstrap, OnModuleDestroy {
     }
     this.#schedule(1 - JITTER + 2 * JITTER * Math.random());
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { cause } = error as Error;
-  return cause instanceof Error ? cause.message : String(error);
 }

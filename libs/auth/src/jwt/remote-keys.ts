@@ -3,6 +3,7 @@ import type { LoggerService } from '@nestjs/common';
 import { UnavailableError } from '../core/errors.js';
 import { elapsedSince, instantOf, type Instant } from '../core/instant.js';
 import type { Clock, KeySource } from '../core/ports.js';
+import { reasonOfFetch } from '../core/reason.js';
 import { fromJwks } from './jwks.js';
 import type { KeyRing } from './key-ring.js';
 
@@ -101,7 +102,7 @@ export class RemoteKeys implements KeySource {
 
   #fail(cause: unknown): void {
     if (!this.#failure && !this.#closed) {
-      this.logger.error(`The keys of ${this.uri} cannot be fetched: ${reasonOf(cause)}`);
+      this.logger.error(`The keys of ${this.uri} cannot be fetched: ${reasonOfFetch(cause)}`);
     }
     this.#failure = new UnavailableError('ERR_VERIFICATION_KEYS_UNAVAILABLE', { cause });
     if (
@@ -144,10 +145,4 @@ async function fetchBounded(url: string, init: RequestInit): Promise<Response> {
     if (size > MAX_BYTES) throw new Error(`The answer is longer than ${MAX_BYTES} bytes`);
   }
   return new Response(Buffer.concat(chunks));
-}
-
-/** What `fetch` found out stands in the cause of its error. */
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }

@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { UnavailableError } from '../core/errors.js';
 import { instantOf } from '../core/instant.js';
 import type { Clock } from '../core/ports.js';
+import { reasonOfFetch } from '../core/reason.js';
 import type { KnownRevocation, RevocationSource } from '../core/revocation-ports.js';
 import { FeedClient, type RemoteFeed } from './feed-client.js';
 import type { FeedPage } from './feed-page.js';
@@ -60,7 +61,9 @@ export class RemoteRevocations implements RevocationSource {
   async read(window: number, take: Take): Promise<{ now: number; age: number }> {
     const asked = instantOf(this.clock);
     const { stamp, wall } = await this.#readPages(this.#sinceOf(window), take).catch((cause: unknown) => {
-      throw new UnavailableError('ERR_REVOCATIONS_STALE', { cause: new Error(this.#reasonOf(cause)) });
+      throw new UnavailableError('ERR_REVOCATIONS_STALE', {
+        cause: new Error(`${this.feed.uri}: ${reasonOfFetch(cause)}`),
+      });
     });
     this.#lastAsOf = stamp.asOf;
     const age = this.#freshness.take(stamp, asked, wall);
@@ -119,12 +122,6 @@ export class RemoteRevocations implements RevocationSource {
   async #askNext(since: number): Promise<{ stamp: Stamp; page: FeedPage }> {
     const { stamp, page } = await this.#client.ask(since);
     return { stamp, page: page! };
-  }
-
-  /** What `fetch` found out stands in the cause of its error. */
-  #reasonOf(error: unknown): string {
-    const { message, cause } = error as Error;
-    return `${this.feed.uri}: ${cause instanceof Error ? `${message}: ${cause.message}` : message}`;
   }
 
   /** Of answers that come, and tell nothing new. */

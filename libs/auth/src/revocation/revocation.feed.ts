@@ -190,9 +190,10 @@ export class RevocationFeed
     const window = isWhole ? this.#wholeWindow : Math.min(missed + OVERLAP, this.#wholeWindow);
     const isFirst = this.#confirmed.sessions === null;
     const news: (readonly KnownRevocation[])[] = [];
-    const read = new Set<string>();
+    const { restore } = this.source;
+    const read = isWhole && restore ? new Set<string>() : null;
     const take = (sessions: readonly KnownRevocation[]) => {
-      for (const { sid } of sessions) read.add(sid);
+      if (read) for (const { sid } of sessions) read.add(sid);
       news.push(this.#learn(sessions));
       if (this.#revoked.size > this.#mostSessions)
         throw new Error('More sessions are revoked than can be remembered');
@@ -200,20 +201,20 @@ export class RevocationFeed
     const { now, age } = await this.source.read(window, take).catch((error: unknown) => {
       this.#readWholeAt = null;
       // Where nothing could be made again, there is nothing to wait for.
-      if (!this.source.restore) this.#revoked.forgetUntil(this.clock.monotonic());
+      if (!restore) this.#revoked.forgetUntil(this.clock.monotonic());
       throw error;
     });
     if (!isFirst) for (const page of news) this.#lag.add(page, now + age);
     // Before anything is forgotten: an outage may have been longer than the memory.
-    if (isWhole) this.#restoreLost(read, asked.monotonic, now - window + OVERLAP);
+    if (read) this.#restoreLost(read, asked.monotonic, now - window + OVERLAP);
     this.#revoked.forgetUntil(this.clock.monotonic());
     this.#confirmed.confirmSessions({ monotonic: asked.monotonic - age, wall: asked.wall - age }, now);
   }
 
   /** A failover to a standby that lacked the last commits has lost them: whoever knows of them makes them again. */
   #restoreLost(read: ReadonlySet<string>, heardBefore: number, since: number): void {
-    const lost = this.source.restore ? this.#revoked.absentFrom(read, heardBefore, since) : [];
-    if (lost.length > 0) void this.source.restore!(lost);
+    const lost = this.#revoked.absentFrom(read, heardBefore, since);
+    if (lost.length > 0) void this.source.restore?.(lost);
   }
 
   /** The server may be another one, behind the one before it: what is known is compared with all it has. */
