@@ -11,8 +11,11 @@ import { options, startNode, type TestNode } from './support/node.js';
 const rotation = (name: string): Rotation => ({ clientId: name }) as Rotation;
 const granted = (name: string) => ({ subject: name }) as Exclude<BatchResult, 'locked' | null>;
 
-/** Statements that answer when they are told to, and remember what they were asked. */
-/** @param patience longer than any run by default: what a test leaves unanswered must not fail another one */
+/**
+ * Statements that answer when they are told to, and remember what they were asked.
+ *
+ * @param patience longer than any run by default: what a test leaves unanswered must not fail another one
+ */
 function scripted({ patience = 2 ** 31 - 1 } = {}) {
   const sent: { names: string[]; answer: (results?: BatchResult[]) => void; fail: (error: Error) => void }[] =
     [];
