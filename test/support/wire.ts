@@ -22,6 +22,8 @@ export class Wire {
   isRefusing = false;
   /** connections opened so far */
   opened = 0;
+  /** notifications lost so far */
+  lost = 0;
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Set<Socket>();
 
@@ -89,7 +91,8 @@ export class Wire {
         const message = rest.subarray(0, rest.readUInt32BE(1) + 1);
         rest = rest.subarray(message.length);
         const isLost = this.isDeaf && message.toString('latin1', 0, 1) === NOTIFICATION_RESPONSE;
-        if (!isLost && !this.isBlackHole) client.write(message);
+        if (isLost) this.lost++;
+        else if (!this.isBlackHole) client.write(message);
       }
     });
   }
