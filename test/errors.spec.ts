@@ -9,10 +9,13 @@ const {
   InvalidCredentialsError,
   InvalidGrantError,
   InvalidRequestError,
+  InvalidScopeError,
   InvalidTokenError,
   SessionMismatchError,
   SessionUnknownError,
+  TooManyRequestsError,
   UnavailableError,
+  UnsupportedGrantTypeError,
 } = errors;
 
 const INVALID_GRANT = 'The grant is invalid, expired or revoked';
@@ -105,6 +108,27 @@ const told: [error: errors.AuthError, ...told: [number, errors.WireError, errors
     'invalid_client',
     'ERR_CLIENT_UNAUTHENTICATED',
     'Client authentication failed',
+  ],
+  [
+    new InvalidScopeError(),
+    400,
+    'invalid_scope',
+    'ERR_SCOPE_EXCEEDED',
+    'The scope is malformed, or exceeds what was granted',
+  ],
+  [
+    new UnsupportedGrantTypeError(),
+    400,
+    'unsupported_grant_type',
+    'ERR_GRANT_TYPE_UNSUPPORTED',
+    'grant_type must be refresh_token',
+  ],
+  [
+    new TooManyRequestsError(30),
+    429,
+    'temporarily_unavailable',
+    'ERR_TOO_MANY_REQUESTS',
+    'Too many requests; try again later',
   ],
   [
     new InsufficientUserAuthenticationError(300),

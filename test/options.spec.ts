@@ -40,6 +40,8 @@ describe('defaults', () => {
       issuer: 'https://issuer.test',
       audience: ['https://api.test'],
       clientId: 'default',
+      clients: [{ id: 'default', secrets: [] }],
+      origins: [],
       accessToken: {
         keys: required.accessToken.keys,
         managedKeys: undefined,
@@ -78,6 +80,7 @@ describe('defaults', () => {
     ['audience', ['a', 'b']],
     ['audience', ['x'.repeat(256), 'y'.repeat(256)]],
     ['clientId', 'web'],
+    ['origins', ['https://app.test', 'http://localhost:8080', 'http://[::1]:8080']],
     ['accessToken.algorithm', 'RS256'],
     ['accessToken.algorithm', 'HS256'],
     ['accessToken.lifetime', '10m', 600],
@@ -157,6 +160,19 @@ describe('faults', () => {
     ['audience', ['x'.repeat(256), 'ü'.repeat(128), 'y']],
     ['clientId', ''],
     ['clientId', 5],
+    ['clients', []],
+    ['clients', { id: 'web' }],
+    ['origins', []],
+    ['origins', 'https://app.test'],
+    ['origins', ['*']],
+    ['origins', ['null']],
+    ['origins', ['https://*.app.test']],
+    ['origins', ['https://app.test/']],
+    ['origins', ['https://app.test:443']],
+    ['origins', ['https://APP.test']],
+    ['origins', ['app.test']],
+    ['origins', ['file://']],
+    ['origins', [5]],
     ['accessToken.keys', undefined],
     ['accessToken.keys', []],
     ['accessToken.keys', 'one key'],
@@ -258,6 +274,37 @@ describe('faults', () => {
     const message = errorOf(withOption('resourceServers', credentials)).message;
     expect(message).toContain(fault);
     expect(message).not.toContain(SECRET);
+  });
+
+  test.each<[fault: string, clients: unknown]>([
+    ['clients[0].id must be 1 to 255 visible ASCII', [{ id: '' }]],
+    ['clients[0].id must be 1 to 255 visible ASCII', [{ id: 'a b' }]],
+    ['clients[0].id must be 1 to 255 visible ASCII', [{ id: 'x'.repeat(256) }]],
+    ['clients[0].id must be 1 to 255 visible ASCII', [null]],
+    ['clients[0].id must be 1 to 64 of', [{ id: 'a:b', secret: SECRET }]],
+    ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: 'x'.repeat(31) }]],
+    ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: [SECRET, `${SECRET} `] }]],
+    ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: new Uint8Array(32) }]],
+    ['clients must not use an id twice', ['a', 'b', 'a'].map((id) => ({ id }))],
+  ])('a client: %s', (fault, clients) => {
+    const message = errorOf(withOption('clients', clients)).message;
+    expect(message).toContain(fault);
+    expect(message).not.toContain(SECRET);
+  });
+
+  test('the client of those that name none is public, unless it is listed with a secret', () => {
+    const listed = [
+      { id: 'phone' },
+      { id: 'backend', secret: SECRET },
+      { id: 'other', secret: [SECRET, `${SECRET}2`] },
+    ];
+    expect(resolveOptions({ ...required, clients: listed }).clients).toEqual([
+      { id: 'default', secrets: [] },
+      { id: 'phone', secrets: [] },
+      { id: 'backend', secrets: [SECRET] },
+      { id: 'other', secrets: [SECRET, `${SECRET}2`] },
+    ]);
+    expect(resolveOptions({ ...required, clients: listed, clientId: 'backend' }).clients).toHaveLength(3);
   });
 
   test('a family is not forgotten before its last access token, where rows are deleted at all', () => {

@@ -27,10 +27,13 @@ export {
   InvalidClientError,
   InvalidGrantError,
   InvalidRequestError,
+  InvalidScopeError,
   InvalidTokenError,
   SessionMismatchError,
   SessionUnknownError,
+  TooManyRequestsError,
   UnavailableError,
+  UnsupportedGrantTypeError,
 } from './core/errors.js';
 export type { AuthErrorCode, WireError } from './core/errors.js';
 export type { TokenEvent, TokenEventType } from './core/events.js';
@@ -40,6 +43,7 @@ export type { Duration } from './core/lifetime.js';
 export type { Metric, MetricSample } from './core/metrics.js';
 export type {
   CarrierPolicy,
+  ClientOptions,
   KeyEncryptionKey,
   ManagedKeysOptions,
   SigningAlgorithm,

@@ -1,7 +1,7 @@
 import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { throwError, type Observable } from 'rxjs';
-import { AuthError, UnavailableError } from '../core/errors.js';
+import { AuthError, TooManyRequestsError, UnavailableError } from '../core/errors.js';
 import { Clock } from '../core/ports.js';
 import { AuthHttpException, bodyFor } from './auth-http.exception.js';
 import { challengeFor } from './challenge.js';
@@ -62,5 +62,6 @@ function* headersFor(error: AuthError): Generator<[string, string]> {
   yield ['Cache-Control', 'no-store'];
   const challenge = challengeFor(error);
   if (challenge !== null) yield ['WWW-Authenticate', challenge];
-  if (error instanceof UnavailableError) yield ['Retry-After', String(error.retryAfter)];
+  if (error instanceof UnavailableError || error instanceof TooManyRequestsError)
+    yield ['Retry-After', String(error.retryAfter)];
 }

@@ -4,6 +4,12 @@ export type AuthErrorCode =
   | 'ERR_REQUEST_MALFORMED'
   | 'ERR_TOKEN_MISSING'
   | 'ERR_TOKEN_SENT_TWICE'
+  | 'ERR_BODY_TOO_LARGE'
+  | 'ERR_CONTENT_TYPE_UNSUPPORTED'
+  | 'ERR_CARRIER_HEADER_MISSING'
+  | 'ERR_ORIGIN_REFUSED'
+  | 'ERR_GRANT_TYPE_UNSUPPORTED'
+  | 'ERR_SCOPE_EXCEEDED'
   | 'ERR_IDEMPOTENCY_KEY_MALFORMED'
   | 'ERR_IDEMPOTENCY_KEY_REUSED'
   | 'ERR_SESSION_MISMATCH'
@@ -25,6 +31,7 @@ export type AuthErrorCode =
   | 'ERR_CLIENT_UNAUTHENTICATED'
   | 'ERR_SCOPE_INSUFFICIENT'
   | 'ERR_AUTHENTICATION_TOO_OLD'
+  | 'ERR_TOO_MANY_REQUESTS'
   | 'ERR_SIGNING_KEY_UNAVAILABLE'
   | 'ERR_VERIFICATION_KEYS_UNAVAILABLE'
   | 'ERR_SESSION_CHECK_UNAVAILABLE'
@@ -40,6 +47,8 @@ export type WireError =
   | 'invalid_request'
   | 'invalid_grant'
   | 'invalid_client'
+  | 'invalid_scope'
+  | 'unsupported_grant_type'
   | 'invalid_token'
   | 'insufficient_scope'
   | 'insufficient_user_authentication'
@@ -87,7 +96,7 @@ export class InvalidRequestError extends AuthError {
   constructor(
     code: AuthErrorCode,
     message: string,
-    readonly status: 400 | 422 = 400,
+    readonly status: 400 | 403 | 413 | 415 | 422 = 400,
   ) {
     super(code, message);
   }
@@ -169,6 +178,26 @@ export class InvalidClientError extends AuthError {
   }
 }
 
+/** More, or other scope was asked for than the login granted. Nothing was spent. RFC 6749 section 6. */
+export class InvalidScopeError extends AuthError {
+  readonly error = 'invalid_scope';
+  readonly status = 400;
+
+  constructor() {
+    super('ERR_SCOPE_EXCEEDED', 'The scope is malformed, or exceeds what was granted');
+  }
+}
+
+/** The token endpoint knows refresh tokens only. RFC 6749 section 5.2. */
+export class UnsupportedGrantTypeError extends AuthError {
+  readonly error = 'unsupported_grant_type';
+  readonly status = 400;
+
+  constructor() {
+    super('ERR_GRANT_TYPE_UNSUPPORTED', 'grant_type must be refresh_token');
+  }
+}
+
 /**
  * The access token is good, and the login behind it too long ago for what the route does: log in again.
  *
@@ -196,5 +225,16 @@ export class UnavailableError extends AuthError {
     readonly retryAfter = 1,
   ) {
     super(code, 'The service cannot answer now; try again', options);
+  }
+}
+
+/** Too often, for this family, subject or address. Nothing was spent: the same request may be repeated. RFC 6585 section 4. */
+export class TooManyRequestsError extends AuthError {
+  readonly error = 'temporarily_unavailable';
+  readonly status = 429;
+
+  /** @param retryAfter seconds after which a client should try again */
+  constructor(readonly retryAfter: number) {
+    super('ERR_TOO_MANY_REQUESTS', 'Too many requests; try again later');
   }
 }

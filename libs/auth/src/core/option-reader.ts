@@ -1,5 +1,5 @@
 import { parseDuration, type Duration } from './lifetime.js';
-import type { ResourceServerCredentials } from './options.js';
+import type { ClientOptions, ResolvedClient, ResourceServerCredentials } from './options.js';
 import type { RefreshTokenKey } from './refresh-token.js';
 
 const MIN_SECRET_BYTES = 32;
@@ -157,6 +157,33 @@ export class OptionReader {
     return all;
   }
 
+  /** Clients with their secrets, public ones with none. Empty where none is given. */
+  clients(path: string): ResolvedClient[] {
+    const all = (this.optionalList(path) as ClientOptions[]).map((each, index) => {
+      const at = `${path}[${index}]`;
+      const secrets = [each?.secret ?? []].flat();
+      if (secrets.length > 0) this.#checkId(`${at}.id`, each?.id);
+      else if (!isClientId(each?.id))
+        this.#fault(`${at}.id`, 'must be 1 to 255 visible ASCII characters', '');
+      for (const secret of secrets) this.#checkSecret(`${at}.secret`, secret);
+      return { id: each?.id, secrets };
+    });
+    if (new Set(all.map(({ id }) => id)).size < all.length)
+      this.#fault(path, 'must not use an id twice', undefined);
+    return all;
+  }
+
+  /** Serialised origins, RFC 6454 section 6.2. Empty where none is given. */
+  origins(path: string): string[] {
+    const all = this.optionalList(path);
+    for (const [index, each] of all.entries()) {
+      if (typeof each === 'string' && isOrigin(each)) continue;
+      const remedy = "must be an origin such as 'https://app.example.com', without a path or a wildcard";
+      this.#fault(`${path}[${index}]`, remedy, undefined);
+    }
+    return [...(all as string[])];
+  }
+
   /** The name of a service among `credentials`; undefined where it is not given. */
   credentialsId(path: string): string | undefined {
     const id = this.#value(path);
@@ -227,4 +254,16 @@ function isGroup(value: unknown): boolean {
 function isSecret(secret: unknown): boolean {
   if (typeof secret === 'string') return Buffer.byteLength(secret) >= MIN_SECRET_BYTES;
   return secret instanceof Uint8Array && secret.byteLength >= MIN_SECRET_BYTES;
+}
+
+/** RFC 6749 appendix A.1. */
+function isClientId(id: unknown): boolean {
+  return typeof id === 'string' && /^[\x21-\x7e]{1,255}$/.test(id);
+}
+
+/** As a browser writes it: `null`, which any sandboxed page is, and what is not of the web are none. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol } = new URL(text);
+  return origin === text && /^https?:$/.test(protocol) && !text.includes('*');
 }

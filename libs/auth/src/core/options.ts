@@ -36,14 +36,26 @@ export interface ResourceServerCredentials {
   readonly secret: string;
 }
 
+/** An application that holds refresh tokens: RFC 6749 section 2. */
+export interface ClientOptions {
+  /** its `client_id`; 1 to 64 of the characters A-Z a-z 0-9 . _ ~ - for a client with a secret */
+  readonly id: string;
+  /** 32 random bytes or more, as text; several while it changes. Without one the client is public: anybody may use its id */
+  readonly secret?: string | readonly string[] | undefined;
+}
+
 /** What `AuthModule.forRoot` takes. `issuer`, `audience` and the keys of both kinds of token are required. */
 export interface TokenFamilyOptions {
   /** the `iss` of every access token, compared to the letter */
   issuer: string;
   /** the `aud` of every access token; one of them must be in a presented token */
   audience: string | readonly string[];
-  /** the client of logins and refreshes that name none */
+  /** the client of logins and refreshes that name none; public, unless `clients` has a secret for it */
   clientId?: string | undefined;
+  /** further clients, and which of them have to authenticate at the endpoints of RFC 6749 */
+  clients?: readonly ClientOptions[] | undefined;
+  /** of pages elsewhere than on this server that may use the cookie carrier, such as `https://app.example.com` */
+  origins?: readonly string[] | undefined;
   accessToken: {
     /** the first one signs, all of them verify; or else `managedKeys` */
     keys?: readonly SigningKeyInput[] | undefined;
@@ -119,11 +131,20 @@ export interface ResolvedManagedKeys {
   readonly publishLead: number;
 }
 
+export interface ResolvedClient {
+  readonly id: string;
+  /** empty for a public client */
+  readonly secrets: readonly string[];
+}
+
 /** Durations in seconds; every default applied. Also the injection token of the validated options. */
 export interface ResolvedOptions {
   readonly issuer: string;
   readonly audience: readonly string[];
   readonly clientId: string;
+  /** `clientId` among them */
+  readonly clients: readonly ResolvedClient[];
+  readonly origins: readonly string[];
   readonly accessToken: {
     /** empty when keys are managed */
     readonly keys: readonly SigningKeyInput[];

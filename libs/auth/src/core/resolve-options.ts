@@ -1,6 +1,12 @@
 import { ConfigError } from './errors.js';
 import { OptionReader } from './option-reader.js';
-import type { ResolvedManagedKeys, ResolvedOptions, SigningKeyInput, TokenFamilyOptions } from './options.js';
+import type {
+  ResolvedClient,
+  ResolvedManagedKeys,
+  ResolvedOptions,
+  SigningKeyInput,
+  TokenFamilyOptions,
+} from './options.js';
 import type { ClaimsProvider } from './ports.js';
 
 const DAY = 86_400;
@@ -26,10 +32,13 @@ export function resolveOptions(
     MANAGED_KEYS,
     `must be a list of at least one key, unless ${MANAGED_KEYS} is given`,
   );
+  const clientId = read.text('clientId', 'default');
   const resolved: ResolvedOptions = {
     issuer: read.text('issuer'),
     audience: read.texts('audience'),
-    clientId: read.text('clientId', 'default'),
+    clientId,
+    clients: withDefault(clientId, read.clients('clients')),
+    origins: read.origins('origins'),
     accessToken: {
       keys: keysFrom === GIVEN_KEYS ? (read.list('accessToken.keys') as readonly SigningKeyInput[]) : [],
       managedKeys: keysFrom === MANAGED_KEYS ? managedKeys(read) : undefined,
@@ -77,6 +86,11 @@ export function resolveOptions(
   const faults = [...read.faults(), ...relations(resolved), ...moreFaults];
   if (faults.length > 0) throw new ConfigError(faults);
   return resolved;
+}
+
+/** A client that is not listed is public. */
+function withDefault(clientId: string, listed: readonly ResolvedClient[]): ResolvedClient[] {
+  return listed.some(({ id }) => id === clientId) ? [...listed] : [{ id: clientId, secrets: [] }, ...listed];
 }
 
 function managedKeys(read: OptionReader): ResolvedManagedKeys {
