@@ -1,6 +1,7 @@
 import { InvalidRequestError, InvalidTokenError } from '../core/errors.js';
 import type { CarrierPolicy } from '../core/options.js';
 import { readCookie } from './cookie.js';
+import { JSON_OR_FORM, malformed, readFields, textOf } from './request-body.js';
 import type { HttpRequest } from '../access/http-request.js';
 
 export type Carrier = 'body' | 'cookie';
@@ -39,15 +40,15 @@ export function carrierOf({ headers }: HttpRequest, policy: CarrierPolicy): Carr
  */
 export function findRefreshToken(request: HttpRequest, policy: CarrierPolicy): PresentedToken | null {
   const cookie = carrierOf(request, policy) === 'cookie' ? readCookie(request) : null;
-  const body = asFields(request.body);
-  const inBody = text(body, 'refresh_token');
+  const fields = readFields(request, JSON_OR_FORM);
+  const inBody = textOf(fields, 'refresh_token');
   if (cookie && inBody !== undefined) {
     throw new InvalidRequestError(
       'ERR_TOKEN_SENT_TWICE',
       'The refresh token was sent in a cookie and in the body',
     );
   }
-  const named = { clientId: text(body, 'client_id'), sid: text(body, 'sid') };
+  const named = { clientId: textOf(fields, 'client_id'), sid: textOf(fields, 'sid') };
   const idempotencyKey = readIdempotencyKey(request);
   if (cookie) return { ...named, ...cookie, carrier: 'cookie' };
   return inBody === undefined ? null : { ...named, token: inBody, carrier: 'body', idempotencyKey };
@@ -71,21 +72,4 @@ function readIdempotencyKey({ headers }: HttpRequest): string | undefined {
   const value = headers['idempotency-key'];
   if (Array.isArray(value)) throw malformed('Idempotency-Key was sent twice');
   return value?.replace(/^"(.*)"$/, '$1');
-}
-
-function asFields(body: unknown): Record<string, unknown> {
-  if (body === undefined || body === null || body === '') return {};
-  if (typeof body !== 'object' || Array.isArray(body))
-    throw malformed('The body must be a JSON object or a form');
-  return body as Record<string, unknown>;
-}
-
-function text(fields: Record<string, unknown>, name: string): string | undefined {
-  const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
-  if (value === undefined || typeof value === 'string') return value;
-  throw malformed(`${name} must be a text, sent once`);
-}
-
-function malformed(message: string): InvalidRequestError {
-  return new InvalidRequestError('ERR_REQUEST_MALFORMED', message);
 }
