@@ -8,6 +8,7 @@ import {
   Injectable,
   Module,
   type BeforeApplicationShutdown,
+  type INestApplication,
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -198,6 +199,12 @@ describe('as Terminus asks it, on a port', () => {
     }
   }
 
+  const opened: INestApplication[] = [];
+  afterEach(async () => {
+    for (const app of opened.splice(0)) await app.close();
+    during.work = async () => {};
+  });
+
   async function start(settings = options()) {
     @Module({
       imports: [
@@ -209,12 +216,13 @@ describe('as Terminus asks it, on a port', () => {
     })
     class App {}
     const app = await NestFactory.create(App, { logger: false, abortOnError: false });
+    opened.push(app);
     await app.listen(0, '127.0.0.1');
     return { app, url: await app.getUrl() };
   }
 
   test('every report is what HealthCheckService takes', async () => {
-    const { app, url } = await start();
+    const { url } = await start();
     for (const path of ['live', 'ready', 'each']) {
       const { status, body } = await send(`${url}/health/${path}`);
       expect([path, status, body['status'], body['error']]).toEqual([path, 200, 'ok', {}]);
@@ -225,7 +233,6 @@ describe('as Terminus asks it, on a port', () => {
       token_revocations: expect.objectContaining(UP),
       token_keys: UP,
     });
-    await app.close();
   });
 
   test('it is 503 while news is too old, and says why', async () => {
@@ -238,16 +245,15 @@ describe('as Terminus asks it, on a port', () => {
     expect(body['error']).toEqual({
       token_revocations: expect.objectContaining({ status: 'down', reason: 'revocations_stale' }),
     });
-    await app.close();
   });
 
   test('it is down before anything closes, and is answered until then', async () => {
-    const { app, url } = await start();
+    const { url } = await start();
     let answer: Awaited<ReturnType<typeof send>> | undefined;
     during.work = async () => {
       answer = await send(`${url}/health/ready`);
     };
-    await app.close();
+    await opened.pop()!.close();
     expect(answer?.status).toBe(503);
     expect(answer?.body['error']).toEqual({
       token_shutdown: { status: 'down', reason: 'shutting_down' },
