@@ -7,6 +7,7 @@ import { DevelopmentKeys } from './keys/development-keys.service.js';
 import { demoSecretFile, leaveSecret } from './keys/shared-secret.js';
 import { OperationsModule } from './operations/operations.module.js';
 import type { FeedCredentials, Settings } from './settings.js';
+import { ThrottlingModule } from './throttling/throttling.module.js';
 import { LoginController } from './users/login.controller.js';
 import { MeController } from './users/me.controller.js';
 import { UsersModule } from './users/users.module.js';
@@ -21,6 +22,8 @@ export class AppModule {
         TypeOrmModule.forRoot(dataSourceOptions(databaseUrl)),
         UsersModule,
         OperationsModule.create(settings.drainDelay),
+        // Before AuthModule: global guards run in the order of their modules.
+        ...(settings.isThrottling ? [ThrottlingModule] : []),
         AuthModule.forRootAsync({
           imports: [DevelopmentKeysModule, UsersModule],
           inject: [DevelopmentKeys, UsersService],
@@ -42,6 +45,8 @@ async function authOptions(
   return {
     issuer: settings.issuer,
     audience: settings.audience,
+    clients: settings.client ? [settings.client] : [],
+    origins: settings.origins,
     accessToken: {
       managedKeys: {
         encryptionKeys: [{ id: 1, secret: await keys.keyEncryptionSecret() }],

@@ -1,16 +1,24 @@
-import type { DynamicModule } from '@nestjs/common';
+import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { CorsSettings } from 'nestjs-token-family';
 import { closeConnectionsWhenStopped } from './operations/closing-connections.js';
 import type { ListenSettings } from './settings.js';
 
 /**
  * Starts an application.
  *
+ * @param cors left out: no page of another origin reads an answer
+ * @param docs serves the description of its routes
  * @returns the address it listens on
  */
-export async function listen(module: DynamicModule, settings: ListenSettings): Promise<string> {
+export async function listen(
+  module: DynamicModule,
+  settings: ListenSettings,
+  cors?: CorsSettings,
+  docs?: (app: INestApplication) => void,
+): Promise<string> {
   const adapter = settings.adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
   const app = await NestFactory.create(module, adapter, {
     logger: ['fatal', 'error', 'warn'],
@@ -19,6 +27,8 @@ export async function listen(module: DynamicModule, settings: ListenSettings): P
   // The embedded database goes with the process: its watchdog sees to that, however the process ends.
   app.enableShutdownHooks();
   closeConnectionsWhenStopped(app.getHttpServer());
+  if (cors) app.enableCors(cors);
+  docs?.(app);
   await app.listen(settings.port);
   return (await app.getUrl()).replace('[::1]', 'localhost');
 }

@@ -11,10 +11,18 @@ export interface FeedCredentials {
   readonly secret: string | undefined;
 }
 
+/** What a server-side application authenticates with when it refreshes. */
+interface ClientCredentials {
+  readonly id: string;
+  readonly secret: string;
+}
+
 /** What the demo reads from its environment; durations as `10s`, `5m`, `30d`, or seconds. */
 export interface Settings extends ListenSettings {
   readonly issuer: string;
   readonly audience: string;
+  /** of pages elsewhere that may use the cookie, and that CORS lets in */
+  readonly origins: readonly string[];
   readonly accessTokenLifetime: string | undefined;
   readonly signingKeyRotateEvery: string | undefined;
   readonly signingKeyPublishLead: string | undefined;
@@ -24,6 +32,10 @@ export interface Settings extends ListenSettings {
   readonly revocationPollInterval: string | undefined;
   readonly revocationMaxStaleness: string | undefined;
   readonly resourceServer: FeedCredentials;
+  /** a client with a secret, for the endpoints of RFC 6749; null: there is none beside the public one */
+  readonly client: ClientCredentials | null;
+  /** whether logins and refreshes are limited in number */
+  readonly isThrottling: boolean;
   /** seconds from SIGTERM until the node stops listening, so that a load balancer can learn that it is not ready */
   readonly drainDelay: number;
 }
@@ -53,6 +65,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     ...listen,
     issuer: read('ISSUER') ?? `http://localhost:${listen.port}`,
     audience: read('AUDIENCE') ?? DEFAULT_AUDIENCE,
+    origins: listIn(read('ORIGINS')),
     accessTokenLifetime: read('ACCESS_TOKEN_LIFETIME'),
     signingKeyRotateEvery: read('SIGNING_KEY_ROTATE_EVERY'),
     signingKeyPublishLead: read('SIGNING_KEY_PUBLISH_LEAD'),
@@ -62,6 +75,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     revocationPollInterval: read('REVOCATION_POLL_INTERVAL'),
     revocationMaxStaleness: read('REVOCATION_MAX_STALENESS'),
     resourceServer: readFeedCredentials(env),
+    client: readClient(env),
+    isThrottling: readSwitch('THROTTLE', read('THROTTLE')),
     drainDelay: readDrainDelay(read('DRAIN_DELAY')),
   };
 }
@@ -88,6 +103,15 @@ function readFeedCredentials(env: NodeJS.ProcessEnv): FeedCredentials {
   return { id: read('REVOCATIONS_ID') ?? 'reports', secret: read('REVOCATIONS_SECRET') };
 }
 
+function readClient(env: NodeJS.ProcessEnv): ClientCredentials | null {
+  const read = reading(env);
+  const [id, secret] = [read('CLIENT_ID'), read('CLIENT_SECRET')];
+  if (id === undefined && secret === undefined) return null;
+  if (id === undefined || secret === undefined)
+    throw new Error('CLIENT_ID and CLIENT_SECRET must be set together, or neither of them');
+  return { id, secret };
+}
+
 function readListenSettings(env: NodeJS.ProcessEnv, defaultPort: number): ListenSettings {
   const read = reading(env);
   const port = Number(read('PORT') ?? defaultPort);
@@ -103,6 +127,19 @@ function readDrainDelay(text = '0'): number {
   const [, seconds] = /^(\d{1,3})s?$/.exec(text) ?? [];
   if (seconds === undefined) throw new Error('DRAIN_DELAY must be a number of seconds, such as 10s');
   return Number(seconds);
+}
+
+function readSwitch(name: string, text = 'on'): boolean {
+  if (text !== 'on' && text !== 'off') throw new Error(`${name} must be on or off`);
+  return text === 'on';
+}
+
+/** Comma-separated; none without one. */
+function listIn(text = ''): string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
 }
 
 /** A variable that is set and empty means: not set. */

@@ -20,11 +20,12 @@ test('introspection says what is good now, and of a refresh token only whether i
   expect(await tokens.introspect(one.accessToken)).toMatchObject({
     active: true,
     sub: 'bob',
-    token_type: 'access_token',
+    token_type: 'Bearer',
+    token_use: 'access_token',
   });
   expect(await tokens.introspect(one.refreshToken)).toEqual({
     active: true,
-    token_type: 'refresh_token',
+    token_use: 'refresh_token',
     sub: 'bob',
     client_id: 'default',
     sid: one.sid,

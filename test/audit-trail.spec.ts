@@ -41,7 +41,7 @@ async function entries(): Promise<Entry[]> {
   return database.query<Entry>('select * from token_audit order by id');
 }
 
-const settings = options({ audit: { enabled: true }, prune: { enabled: false } });
+const settings = options({ clients: [{ id: 'web' }], audit: { enabled: true }, prune: { enabled: false } });
 
 describe('on a node', () => {
   let node: TestNode;

@@ -6,9 +6,11 @@ import { options, startNode, type TestNode } from './support/node.js';
 let database: TestDatabase;
 let node: TestNode;
 let provider: ClaimsProvider;
+const longestClientId = 'c'.repeat(255);
 beforeAll(async () => {
   database = await createDatabase();
-  node = await startNode({ url: database.url, options: options({ claims: (request) => provider(request) }) });
+  const settings = options({ clients: [{ id: longestClientId }], claims: (request) => provider(request) });
+  node = await startNode({ url: database.url, options: settings });
 });
 afterAll(async () => {
   await node.close();
@@ -46,8 +48,21 @@ test('claims of a login that no token can hold are a programming mistake, and no
 test('the largest claims that are taken make a token that is accepted', async () => {
   provider = () => ({ text: 'x'.repeat(2048 - '{"text":""}'.length) });
   const longest = '語'.repeat(255);
-  const { accessToken } = await node.tokens.issue(longest, { clientId: longest, scope: 'x'.repeat(512) });
+  const login = { clientId: longestClientId, scope: 'x'.repeat(512) };
+  const { accessToken } = await node.tokens.issue(longest, login);
   expect((await me(node, accessToken)).status).toBe(200);
+});
+
+test('a refresh that asks for less scope asks for the claims of that scope', async () => {
+  provider = ({ scope }) => ({ permissions: scope?.split(' ') });
+  const pair = await node.tokens.issue('alice', { scope: 'read write' });
+  const permissionsOf = async (token: string) => (await me(node, token)).body['permissions'];
+  expect(await permissionsOf(pair.accessToken)).toEqual(['read', 'write']);
+  const narrow = await node.tokens.rotate(pair.refreshToken, { scope: 'read' });
+  expect(await permissionsOf(narrow.accessToken)).toEqual(['read']);
+  await database.passTime(60);
+  const full = await node.tokens.rotate(narrow.refreshToken);
+  expect(await permissionsOf(full.accessToken)).toEqual(['read', 'write']);
 });
 
 test('claims are asked for at every refresh, and never replace our own', async () => {

@@ -1,3 +1,4 @@
+import { challengeFor } from '../libs/auth/src/access/challenge.js';
 import * as errors from '../libs/auth/src/core/errors.js';
 
 const {
@@ -192,6 +193,12 @@ describe('what a refusal carries', () => {
   test('an outage says when to try again: after a second, if nothing else is known', () => {
     expect(new UnavailableError('ERR_STORE_CONTENDED').retryAfter).toBe(1);
     expect(new UnavailableError('ERR_STORE_CONTENDED', {}, 30).retryAfter).toBe(30);
+  });
+
+  test('a client is not challenged unless it is said: a browser would ask its user for a password', () => {
+    expect(new InvalidClientError().isChallenged).toBe(false);
+    expect(challengeFor(new InvalidClientError())).toBeNull();
+    expect(challengeFor(new InvalidClientError(true))).toBe('Basic realm="api", charset="UTF-8"');
   });
 
   test('a demand that is not met is repeated: the scope, the age, the options', () => {

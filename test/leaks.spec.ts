@@ -46,7 +46,7 @@ describe.each(['express', 'fastify'] as const)(
     afterAll(() => database.drop());
 
     async function start(on: Adapter): Promise<TestNode> {
-      const settings = options({ claims: (request) => claims(request) });
+      const settings = options({ clients: [{ id: 'another' }], claims: (request) => claims(request) });
       const started = await startNode({
         url: database.url,
         adapter: on,

@@ -80,6 +80,9 @@ describe('defaults', () => {
     ['audience', ['a', 'b']],
     ['audience', ['x'.repeat(256), 'y'.repeat(256)]],
     ['clientId', 'web'],
+    ['origins', []],
+    ['resourceServers', []],
+    ['clients', [], [{ id: 'default', secrets: [] }]],
     ['origins', ['https://app.test', 'http://localhost:8080', 'http://[::1]:8080']],
     ['accessToken.algorithm', 'RS256'],
     ['accessToken.algorithm', 'HS256'],
@@ -160,9 +163,7 @@ describe('faults', () => {
     ['audience', ['x'.repeat(256), 'ü'.repeat(128), 'y']],
     ['clientId', ''],
     ['clientId', 5],
-    ['clients', []],
     ['clients', { id: 'web' }],
-    ['origins', []],
     ['origins', 'https://app.test'],
     ['origins', ['*']],
     ['origins', ['null']],
@@ -213,7 +214,6 @@ describe('faults', () => {
     ['prune.keep', '59m'],
     ['audit.enabled', 'yes'],
     ['audit.keep', 0],
-    ['resourceServers', []],
     ['resourceServers', { id: 'reports', secret: SECRET }],
     ['database.lockTimeout', 0],
     ['database.queryTimeout', '5 minutes'],
@@ -285,11 +285,29 @@ describe('faults', () => {
     ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: 'x'.repeat(31) }]],
     ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: [SECRET, `${SECRET} `] }]],
     ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: new Uint8Array(32) }]],
+    ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: undefined }]],
+    ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: null }]],
+    ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: [] }]],
+    ['clients[0].secret must be 32 or more visible', [{ id: 'a', secret: '' }]],
+    ['clients[0].secrets is not an option', [{ id: 'a', secrets: [SECRET] }]],
     ['clients must not use an id twice', ['a', 'b', 'a'].map((id) => ({ id }))],
   ])('a client: %s', (fault, clients) => {
     const message = errorOf(withOption('clients', clients)).message;
     expect(message).toContain(fault);
     expect(message).not.toContain(SECRET);
+  });
+
+  test('a client whose secret is a getter of its class is as confidential as any', () => {
+    class Backend {
+      readonly id = 'backend';
+      get secret(): string {
+        return SECRET;
+      }
+    }
+    expect(resolveOptions({ ...required, clients: [new Backend()] }).clients).toContainEqual({
+      id: 'backend',
+      secrets: [SECRET],
+    });
   });
 
   test('the client of those that name none is public, unless it is listed with a secret', () => {

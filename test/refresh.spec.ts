@@ -11,7 +11,12 @@ const INVALID_GRANT = {
 };
 
 onBothAdapters(
-  { options: options({ refreshToken: { ...options().refreshToken, lifetime: '2d', idleLifetime: '1d' } }) },
+  {
+    options: options({
+      clients: [{ id: 'another' }],
+      refreshToken: { ...options().refreshToken, lifetime: '2d', idleLifetime: '1d' },
+    }),
+  },
   (fixture) => {
     const issue = (): Promise<TokenPair> => fixture.node.tokens.issue('alice', { scope: 'read write' });
     const passTime = (seconds: number): Promise<void> => fixture.database.passTime(seconds);

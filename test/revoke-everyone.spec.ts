@@ -9,6 +9,7 @@ import { lockFamily, seedFamilies } from './support/seed.js';
 let nodes: ThreeNodes;
 beforeAll(async () => {
   nodes = await ThreeNodes.start({
+    clients: [{ id: 'phone' }],
     revocation: { pollInterval: 0.2 },
     database: { lockTimeout: 8, queryTimeout: 10 },
   });

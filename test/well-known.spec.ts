@@ -1,7 +1,9 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { VersioningType, type INestApplication } from '@nestjs/common';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as oauth from 'oauth4webapi';
 import { createDatabase, type TestDatabase } from './support/database.js';
+import { refresh, send } from './support/http.js';
 import { options, signingKey, startNode } from './support/node.js';
 import { onBothAdapters } from './support/on-both-adapters.js';
 
@@ -70,9 +72,11 @@ onBothAdapters({ options: options({ accessToken: { keys } }) }, (fixture) => {
     expect(await answer.json()).toEqual({
       issuer: 'https://issuer.test',
       jwks_uri: 'https://issuer.test/.well-known/jwks.json',
-      token_endpoint: 'https://issuer.test/auth/refresh',
-      grant_types_supported: ['refresh_token'],
+      token_endpoint: 'https://issuer.test/oauth/token',
       token_endpoint_auth_methods_supported: ['none'],
+      grant_types_supported: ['refresh_token'],
+      revocation_endpoint: 'https://issuer.test/oauth/revoke',
+      revocation_endpoint_auth_methods_supported: ['none'],
     });
     expect((await get(`${METADATA}/elsewhere`)).status).toBe(404);
   });
@@ -99,7 +103,7 @@ describe('an issuer', () => {
         expect(await (await fetch(`${node.url}${METADATA}/tenant`)).json()).toMatchObject({
           issuer: 'https://issuer.test/tenant',
           jwks_uri: 'https://sessions.test/.well-known/jwks.json',
-          token_endpoint: 'https://sessions.test/session/refresh',
+          token_endpoint: 'https://sessions.test/oauth/token',
         });
       } finally {
         await node.close();
@@ -107,16 +111,53 @@ describe('an issuer', () => {
     },
   );
 
-  test('below a prefix of the application has its metadata there, too', async () => {
-    const node = await startNode({
-      url: database.url,
-      globalPrefix: 'api',
-      extras: { routes: { baseUrl: 'https://issuer.test/api' } },
-    });
+  const below = (prefix: string) => `https://issuer.test${prefix}`;
+  test.each<
+    [title: string, prefixes: [wellKnown: string, others: string], configure: (app: INestApplication) => void]
+  >([
+    ['a global prefix', ['/api', '/api'], (app) => void app.setGlobalPrefix('api')],
+    [
+      'a global prefix that leaves the well-known ones out',
+      ['', '/api'],
+      (app) =>
+        void app.setGlobalPrefix('api', {
+          exclude: ['.well-known/jwks.json', '.well-known/oauth-authorization-server'],
+        }),
+    ],
+    [
+      'versions in the address',
+      ['', ''],
+      (app) => void app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }),
+    ],
+    [
+      'versions in a header',
+      ['', ''],
+      (app) =>
+        void app.enableVersioning({ type: VersioningType.HEADER, header: 'x-version', defaultVersion: '1' }),
+    ],
+  ])('behind %s says where its routes are, and there they are', async (_, [wellKnown, others], configure) => {
+    const routes = { baseUrl: below(others), wellKnownUrl: below(wellKnown) };
+    const node = await startNode({ url: database.url, configure, extras: { routes } });
     try {
-      const metadata = await (await fetch(`${node.url}/api${METADATA}`)).json();
-      expect(metadata).toMatchObject({ jwks_uri: 'https://issuer.test/api/.well-known/jwks.json' });
-      expect((await fetch(`${node.url}/api${JWKS}`)).status).toBe(200);
+      const metadata = (await (await fetch(`${node.url}${wellKnown}${METADATA}`)).json()) as Record<
+        string,
+        string
+      >;
+      expect(metadata).toMatchObject({
+        jwks_uri: `${below(wellKnown)}${JWKS}`,
+        token_endpoint: `${below(others)}/oauth/token`,
+        revocation_endpoint: `${below(others)}/oauth/revoke`,
+      });
+      const at = (address: string) => address.replace('https://issuer.test', node.url);
+      expect((await fetch(at(metadata['jwks_uri']!))).status).toBe(200);
+      const { refreshToken } = await node.tokens.issue('alice');
+      const token = await send(at(metadata['token_endpoint']!), {
+        form: { grant_type: 'refresh_token', client_id: 'default', refresh_token: refreshToken },
+      });
+      expect(token.status).toBe(200);
+      expect(
+        (await refresh({ url: `${node.url}${others}` }, String(token.body['refresh_token']))).status,
+      ).toBe(200);
     } finally {
       await node.close();
     }

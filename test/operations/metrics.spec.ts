@@ -164,7 +164,8 @@ describe('every metric', () => {
   beforeAll(async () => {
     database = await createDatabase();
     const managedKeys = { encryptionKeys: [{ id: 1, secret: 'k'.repeat(43) }] };
-    const settings = options({ accessToken: { keys: undefined, managedKeys } });
+    const clients = Array.from({ length: 50 }, (_, n) => ({ id: `client-${n}` }));
+    const settings = options({ clients, accessToken: { keys: undefined, managedKeys } });
     node = await startNode({ url: database.url, options: settings, poolSize: 1 });
   });
   afterAll(async () => {

@@ -1,6 +1,14 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { Controller, Get, Module, UseGuards, type LoggerService } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Module,
+  UseGuards,
+  type INestApplication,
+  type LoggerService,
+  type Type,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -74,9 +82,11 @@ export interface NodeSettings {
   readonly replicas?: readonly string[];
   /** default: any that is free */
   readonly port?: number;
-  /** `app.setGlobalPrefix` */
-  readonly globalPrefix?: string;
+  /** what an application's own `main.ts` does before it listens, such as `setGlobalPrefix` */
+  readonly configure?: (app: INestApplication) => void;
   readonly logger?: LoggerService | false;
+  /** of the application, beside `/me` */
+  readonly controllers?: readonly Type[];
 }
 
 const EVENT_TYPES: TokenEventType[] = [
@@ -105,7 +115,7 @@ export async function startNode(settings: NodeSettings): Promise<TestNode> {
   ];
   @Module({
     imports: settings.authFirst ? imports.toReversed() : imports,
-    controllers: [MeController],
+    controllers: [MeController, ...(settings.controllers ?? [])],
   })
   class NodeModule {}
 
@@ -114,7 +124,7 @@ export async function startNode(settings: NodeSettings): Promise<TestNode> {
     logger: settings.logger ?? false,
     abortOnError: false,
   });
-  if (settings.globalPrefix !== undefined) app.setGlobalPrefix(settings.globalPrefix);
+  settings.configure?.(app);
   await app.listen(settings.port ?? 0, '127.0.0.1');
   const events: TokenEvent[] = [];
   for (const type of EVENT_TYPES) app.get(TokenEvents).on(type, (event) => events.push(event));

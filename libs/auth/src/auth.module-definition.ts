@@ -4,8 +4,12 @@ import type { TokenFamilyOptions } from './core/options.js';
 export interface RoutesOptions {
   /** where refresh, logout and sessions are mounted; default `auth` */
   readonly prefix?: string;
-  /** where the routes are reached from outside, for the metadata; default: the issuer */
+  /** where the endpoints for standard clients are mounted, whatever `prefix` is: token, revoke, introspect; default `oauth` */
+  readonly oauthPrefix?: string;
+  /** where the routes are reached from outside, a global prefix included, for the metadata; default: the issuer */
   readonly baseUrl?: string;
+  /** the same for those below `.well-known`, where a global prefix leaves them out; default: `baseUrl` */
+  readonly wellKnownUrl?: string;
 }
 
 /** What shapes the module itself, and so is given beside the options, to `forRoot` and `forRootAsync` alike. */

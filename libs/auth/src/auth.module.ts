@@ -13,7 +13,10 @@ import { PROVIDERS } from './auth.providers.js';
 import { storesOn, STORES_IN_MEMORY } from './auth.stores.js';
 import { ResolvedOptions } from './core/options.js';
 import { SessionCheck } from './core/ports.js';
+import { RefreshTokenCodec } from './core/refresh-token.js';
 import { AuthorizationServer, describeAuthorizationServer } from './http/authorization-server.js';
+import { ClientAuthentication } from './http/client-authentication.js';
+import { ClientGuard } from './http/client.guard.js';
 import { mounted } from './http/mounted.js';
 import { RefreshController } from './http/refresh.controller.js';
 import { RefreshGuard } from './http/refresh.guard.js';
@@ -26,10 +29,14 @@ import { TokenService } from './issuer/token.service.js';
 import { SigningKeyService } from './jwt/signing-key.service.js';
 import { TokenHealth } from './operations/token-health.js';
 import { TokenMetrics } from './operations/token-metrics.js';
+import { IntrospectionController } from './oauth/introspection.controller.js';
+import { TokenController } from './oauth/token.controller.js';
+import { TokenRevocationController } from './oauth/token-revocation.controller.js';
 import { RefreshToken } from './storage/refresh-token.entity.js';
 import { SigningKeyRecord } from './storage/signing-key.entity.js';
 
 const DEFAULT_PREFIX = 'auth';
+const DEFAULT_OAUTH_PREFIX = 'oauth';
 
 /** The switchboard, with `auth.providers.ts` and `auth.stores.ts`: the files that see every room. */
 @Module({})
@@ -70,7 +77,10 @@ function assemble(definition: DynamicModule, extras: AuthModuleExtras): DynamicM
       TokenMetrics,
       TokenHealth,
       RefreshGuard,
+      ClientGuard,
+      ClientAuthentication,
       ResolvedOptions,
+      RefreshTokenCodec,
       SessionCheck,
       ...ACCESS_EXPORTS,
     ],
@@ -79,21 +89,29 @@ function assemble(definition: DynamicModule, extras: AuthModuleExtras): DynamicM
 
 function controllersFor(routes: AuthModuleExtras['routes']): Type[] {
   if (!routes) return [];
-  const { prefix = DEFAULT_PREFIX } = routes === true ? {} : routes;
+  const { prefix = DEFAULT_PREFIX, oauthPrefix = DEFAULT_OAUTH_PREFIX }: RoutesOptions =
+    routes === true ? {} : routes;
   return [
     mounted(RefreshController, prefix),
     mounted(SessionsController, `${prefix}/sessions`),
     mounted(RevocationsController, `${prefix}/revocations`),
-    WellKnownController,
+    mounted(TokenController, oauthPrefix),
+    mounted(TokenRevocationController, oauthPrefix),
+    mounted(IntrospectionController, oauthPrefix),
+    mounted(WellKnownController, ''),
   ];
 }
 
 function describing(routes: AuthModuleExtras['routes']): Provider {
-  const { prefix = DEFAULT_PREFIX, baseUrl }: RoutesOptions = typeof routes === 'object' ? routes : {};
+  const {
+    oauthPrefix = DEFAULT_OAUTH_PREFIX,
+    baseUrl,
+    wellKnownUrl,
+  }: RoutesOptions = typeof routes === 'object' ? routes : {};
   return {
     provide: AuthorizationServer,
     inject: [ResolvedOptions],
-    useFactory: ({ issuer, accessToken }: ResolvedOptions) =>
-      describeAuthorizationServer(issuer, { prefix, baseUrl }, accessToken.managedKeys?.publishLead ?? null),
+    useFactory: (options: ResolvedOptions) =>
+      describeAuthorizationServer(options, { oauthPrefix, baseUrl, wellKnownUrl }),
   };
 }

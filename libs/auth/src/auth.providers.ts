@@ -25,6 +25,8 @@ import {
   RevocationSource,
 } from './core/revocation-ports.js';
 import { RefreshTokenCodec } from './core/refresh-token.js';
+import { ClientAuthentication } from './http/client-authentication.js';
+import { ClientGuard } from './http/client.guard.js';
 import { RefreshGuard } from './http/refresh.guard.js';
 import { TokenResponseInterceptor } from './http/token-response.interceptor.js';
 import { AuditTrail } from './issuer/audit-trail.js';
@@ -197,7 +199,7 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: SessionEnds,
-    inject: [RefreshTokenStore, RefreshTokenCodec, RevocationMemory, TokenEvents, AuditTrail],
+    inject: [RefreshTokenStore, RefreshTokenCodec, AccessTokens, RevocationMemory, TokenEvents, AuditTrail],
     useFactory: (...args: ConstructorParameters<typeof SessionEnds>) => new SessionEnds(...args),
   },
   {
@@ -245,6 +247,8 @@ export const PROVIDERS: Provider[] = [
   },
   { provide: AccessPolicy, useExisting: ResolvedOptions },
   { provide: SessionCheck, useExisting: TokenService },
+  ClientAuthentication,
+  ClientGuard,
   RefreshGuard,
   TokenResponseInterceptor,
   ...OPERATIONS,

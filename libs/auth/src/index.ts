@@ -53,10 +53,14 @@ export type {
 export type { ClaimsProvider, ClaimsRequest, TransactionContext } from './core/ports.js';
 export type { RefreshTokenKey } from './core/refresh-token.js';
 
+export type { Client } from './http/client-authentication.js';
+export { ClientGuard, CurrentClient } from './http/client.guard.js';
+export { corsOptions } from './http/cors.js';
+export type { CorsSettings } from './http/cors.js';
 export { Rotated, TokenResponse } from './http/decorators.js';
 export { RefreshGuard } from './http/refresh.guard.js';
 export type { SessionBody } from './http/sessions.controller.js';
-export type { TokenResponseBody } from './http/token-response.interceptor.js';
+export type { TokenResponseBody } from './http/token-response.js';
 
 export type { Introspection } from './issuer/introspection.js';
 export { TokenPruning } from './issuer/pruning.js';

@@ -58,7 +58,8 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError | AuthHttpExce
   }
 }
 
-function* headersFor(error: AuthError): Generator<[string, string]> {
+/** What goes with the body of an answer, name and value. */
+export function* headersFor(error: AuthError): Generator<[string, string]> {
   yield ['Cache-Control', 'no-store'];
   const challenge = challengeFor(error);
   if (challenge !== null) yield ['WWW-Authenticate', challenge];

@@ -54,7 +54,7 @@ export class RouteRequirements {
     let route = this.#routes.get(handler);
     // Two classes may share a handler, and then take turns: rare enough to be read again.
     if (route?.controller !== controller) {
-      route = { controller, requirements: read(handler, controller) };
+      route = { controller, requirements: requirementsOf(handler, controller) };
       this.#routes.set(handler, route);
     }
     return route.requirements;
@@ -66,7 +66,8 @@ interface Route {
   readonly requirements: Requirements;
 }
 
-function read(handler: Target, controller: Target): Requirements {
+/** What the decorators on `handler` and on `controller`, which has it, demand together. */
+export function requirementsOf(handler: Target, controller: Target): Requirements {
   const classes = lineageOf(controller);
   const said = [ownDemands(handler), ...classes.map(ownDemands)];
   // The most specific word first; of a class only if the handler is one of its own or of those it extends.

@@ -168,12 +168,16 @@ export class InsufficientScopeError extends AuthError {
   }
 }
 
-/** A service that has to authenticate did not, or with the wrong secret. RFC 6749 section 5.2. */
+/** The client is unknown, or has not authenticated as it has to. RFC 6749 section 5.2. */
 export class InvalidClientError extends AuthError {
   readonly error = 'invalid_client';
   readonly status = 401;
 
-  constructor() {
+  /**
+   * @param isChallenged whether the answer challenges for HTTP Basic, as it must where a client tried that; what a page has
+   * sent must not be answered so, as its browser would ask the user for a password
+   */
+  constructor(readonly isChallenged = false) {
     super('ERR_CLIENT_UNAUTHENTICATED', 'Client authentication failed');
   }
 }

@@ -40,8 +40,8 @@ export interface ResourceServerCredentials {
 export interface ClientOptions {
   /** its `client_id`; 1 to 64 of the characters A-Z a-z 0-9 . _ ~ - for a client with a secret */
   readonly id: string;
-  /** 32 random bytes or more, as text; several while it changes. Without one the client is public: anybody may use its id */
-  readonly secret?: string | readonly string[] | undefined;
+  /** 32 random bytes or more, as text; several while it changes. Left out, the client is public: anybody may use its id */
+  readonly secret?: string | readonly string[];
 }
 
 /** What `AuthModule.forRoot` takes. `issuer`, `audience` and the keys of both kinds of token are required. */

@@ -78,7 +78,10 @@ export interface RefreshTokenStore {
    * recently end with it, so that no more than `sessions.maxPerSubject` live.
    */
   insert(login: Login, transaction?: TransactionContext): Promise<Inserted>;
-  /** Writes the rotation if the judge would say `rotate` at this moment; null when anything at all speaks against it. */
+  /**
+   * Writes the rotation if the judge would say `rotate` at this moment; null when anything at all speaks against it, and
+   * when another call was spending the same token: look then.
+   */
   rotate(rotation: Rotation): Promise<(Grant & Stamped) | null>;
   /** Follows a token beyond a lost commit, if the row is still as `judged`. */
   advance(rotation: Rotation, judged: Family): Promise<(Grant & Stamped) | null>;
@@ -187,6 +190,7 @@ export interface ClaimsRequest {
   readonly subject: string;
   readonly clientId: string;
   readonly sid: string;
+  /** of the access token: what the login granted, or as much of it as this refresh asks for */
   readonly scope: string | null;
   /** what `issue` was given for this login */
   readonly claims: Claims | null;

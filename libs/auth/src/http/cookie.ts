@@ -18,13 +18,8 @@ export interface CookieToken {
  *
  * @throws {InvalidRequestError} two cookies of that name: one of them is somebody else's doing
  */
-export function readCookie({ headers }: HttpRequest): CookieToken | null {
-  const values = [headers['cookie'] ?? []]
-    .flat()
-    .flatMap((header) => header.split(';'))
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${COOKIE_NAME}=`))
-    .map((pair) => pair.slice(COOKIE_NAME.length + 1));
+export function readCookie(request: HttpRequest): CookieToken | null {
+  const values = valuesIn(request);
   if (values.length > 1) {
     throw new InvalidRequestError('ERR_TOKEN_SENT_TWICE', 'The refresh-token cookie was sent twice');
   }
@@ -32,6 +27,35 @@ export function readCookie({ headers }: HttpRequest): CookieToken | null {
   const [token = '', key = ''] = values[0].split('.', 2);
   // A key that is none of ours must not refuse a good token at every refresh to come.
   return { token, idempotencyKey: KEY.test(key) ? key : undefined };
+}
+
+export function hasCookie(request: HttpRequest): boolean {
+  return valuesIn(request).length > 0;
+}
+
+function valuesIn({ headers }: HttpRequest): string[] {
+  return [headers['cookie'] ?? []]
+    .flat()
+    .flatMap((header) => header.split(';'))
+    .map(withoutBlanks)
+    .filter((pair) => pair.startsWith(`${COOKIE_NAME}=`))
+    .map((pair) => pair.slice(COOKIE_NAME.length + 1));
+}
+
+/**
+ * Spaces and tabs alone. Of all that `trim` removes, a no-break space is a letter to a browser: a sibling may set a cookie
+ * whose name begins with one, as it has no prefix, and here it would have ours.
+ */
+function withoutBlanks(pair: string): string {
+  let start = 0;
+  let end = pair.length;
+  while (isBlank(pair[start])) start++;
+  while (end > start && isBlank(pair[end - 1])) end--;
+  return pair.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { TokenPair } from '../issuer/token-pair.js';
 import type { PresentedToken } from './carriers.js';
+import type { Client } from './client-authentication.js';
 import type { HttpRequest } from '../access/http-request.js';
 
 /*
@@ -8,6 +9,7 @@ import type { HttpRequest } from '../access/http-request.js';
  */
 const presentations = new WeakMap<HttpRequest, PresentedToken>();
 const rotations = new WeakMap<HttpRequest, TokenPair>();
+const clients = new WeakMap<HttpRequest, Client>();
 
 /** The refresh token that this request is about to spend. */
 export function rememberPresented(request: HttpRequest, presented: PresentedToken): void {
@@ -24,4 +26,12 @@ export function rememberRotation(request: HttpRequest, pair: TokenPair): void {
 
 export function rotationOf(request: HttpRequest): TokenPair | undefined {
   return rotations.get(request);
+}
+
+export function rememberClient(request: HttpRequest, client: Client): void {
+  clients.set(request, client);
+}
+
+export function clientOf(request: HttpRequest): Client | undefined {
+  return clients.get(request);
 }

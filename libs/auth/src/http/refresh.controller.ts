@@ -13,6 +13,7 @@ import { CLEARED_COOKIE } from './cookie.js';
 import { Rotated, TokenResponse } from './decorators.js';
 import type { HttpRequest } from '../access/http-request.js';
 import { RefreshGuard } from './refresh.guard.js';
+import { TakesRefreshToken } from './takes-refresh-token.js';
 
 @Public()
 @UseFilters(AuthErrorFilter)
@@ -39,11 +40,13 @@ export class RefreshController {
    * A refresh token that is of no use any more has nothing left to end: 204 all the same, as in RFC 7009.
    */
   @Post('logout')
+  @TakesRefreshToken(true)
   @HttpCode(204)
   async logout(@Req() request: HttpRequest, @Res({ passthrough: true }) response: object): Promise<void> {
-    const policy = this.options.refreshToken.carrier;
     const hasBearer = carriesBearerToken(request);
-    const presented = hasBearer ? findRefreshToken(request, policy) : readRefreshToken(request, policy);
+    const presented = hasBearer
+      ? findRefreshToken(request, this.options)
+      : readRefreshToken(request, this.options);
     const hasEnded = presented !== null && (await this.tokens.revokeToken(presented.token, presented));
     if (!hasEnded && hasBearer) await this.#endByAccessToken(request, presented === null);
     const { httpAdapter } = this.adapterHost;

@@ -6,8 +6,10 @@ import { Clock } from '../core/ports.js';
 import { TokenService } from '../issuer/token.service.js';
 import { asHttpException } from '../access/auth-http.exception.js';
 import { readRefreshToken } from './carriers.js';
+import { ClientAuthentication } from './client-authentication.js';
 import { CLEARED_COOKIE } from './cookie.js';
-import { presentedBy, rememberPresented, rememberRotation } from './exchange.js';
+import { presentedBy, rememberClient, rememberPresented, rememberRotation } from './exchange.js';
+import { JSON_OR_FORM, readFields } from './request-body.js';
 import { httpRequest } from '../access/http-request.js';
 
 /**
@@ -20,6 +22,7 @@ import { httpRequest } from '../access/http-request.js';
 export class RefreshGuard implements CanActivate {
   constructor(
     private readonly tokens: TokenService,
+    private readonly clients: ClientAuthentication,
     private readonly adapterHost: HttpAdapterHost,
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     @Inject(Clock) private readonly clock: Clock,
@@ -27,16 +30,22 @@ export class RefreshGuard implements CanActivate {
 
   /**
    * @throws {AuthHttpException} around whatever `TokenService.rotate` throws, or
-   * @throws {InvalidRequestError} no refresh token, a malformed one, or two
+   * @throws {InvalidRequestError} no refresh token, a malformed one, two, or one that this page may not send
+   * @throws {InvalidClientError} the client is unknown, or has a secret and did not prove it: nothing is spent
    */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const receivedAt = this.clock.monotonic();
     try {
       if (context.getType() !== 'http') throw new InvalidTokenError('ERR_CONTEXT_UNKNOWN');
       const request = httpRequest(context);
-      const presented = readRefreshToken(request, this.options.refreshToken.carrier);
+      const presented = readRefreshToken(request, this.options);
       rememberPresented(request, presented);
-      rememberRotation(request, await this.tokens.rotate(presented.token, { ...presented, receivedAt }));
+      // Before anything is spent: else a confidential client's token could be refreshed here by whoever stole it.
+      const client = this.clients.identify(request, readFields(request, JSON_OR_FORM));
+      rememberClient(request, client);
+      const { idempotencyKey, sid } = presented;
+      const options = { clientId: client.id, idempotencyKey, sid, receivedAt };
+      rememberRotation(request, await this.tokens.rotate(presented.token, options));
       return true;
     } catch (error) {
       this.#clearCookie(context, error);

@@ -15,7 +15,7 @@ export type Fields = Readonly<Record<string, unknown>>;
  *
  * @param types the media types that are taken, in lower case
  * @throws {InvalidRequestError} 413 more than 8,192 bytes; 415 another type, as every form of another site that needs no
- * consent of ours can be; 400 no object
+ * consent of ours can be, or compressed; 400 no object
  */
 export function readFields({ headers, body }: HttpRequest, types: readonly string[]): Fields {
   const length = headers['content-length'];
@@ -25,14 +25,27 @@ export function readFields({ headers, body }: HttpRequest, types: readonly strin
     throw new InvalidRequestError('ERR_BODY_TOO_LARGE', message, 413);
   }
   const isSent = length === undefined ? headers['transfer-encoding'] !== undefined : Number(length) > 0;
-  if ((isSent || !isEmpty) && !types.includes(mediaTypeOf(headers['content-type']))) {
-    const message = `The Content-Type must be ${types.join(' or ')}`;
-    throw new InvalidRequestError('ERR_CONTENT_TYPE_UNSUPPORTED', message, 415);
-  }
-  if (isEmpty) return {};
-  if (typeof body !== 'object' || Array.isArray(body))
+  if (isSent || !isEmpty) assertReadable(headers, types);
+  // What it says must not count as left out.
+  if (isSent && body === undefined) throw unsupported('The body was read by no parser of the application');
+  if (isEmpty && !(isSent && (body === null || body === ''))) return {};
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw malformed('The body must be a JSON object or a form');
+  }
   return body as Fields;
+}
+
+/** A parser that inflates has read more than the length that was announced. */
+function assertReadable(headers: HttpRequest['headers'], types: readonly string[]): void {
+  const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity';
+  if (isPlain && types.includes(mediaTypeOf(headers['content-type']))) return;
+  throw unsupported(
+    isPlain ? `The Content-Type must be ${types.join(' or ')}` : 'The body must not be compressed',
+  );
+}
+
+function unsupported(message: string): InvalidRequestError {
+  return new InvalidRequestError('ERR_CONTENT_TYPE_UNSUPPORTED', message, 415);
 }
 
 /** @throws {InvalidRequestError} it is no text: a list, as a form has of what was sent twice, or another kind of JSON */
@@ -58,9 +71,21 @@ function isNothing(body: unknown): boolean {
 
 /** Where no length was announced, what the parser let through is measured: at most what its own limit allows. */
 function bytesOf(body: unknown, isEmpty: boolean): number {
-  return isEmpty ? 0 : Buffer.byteLength(JSON.stringify(body) ?? '');
+  if (isEmpty) return 0;
+  try {
+    return Buffer.byteLength(JSON.stringify(body) ?? '');
+  } catch {
+    // Nested more deeply than the stack: JSON.parse goes there, JSON.stringify does not.
+    return Infinity;
+  }
 }
 
 function mediaTypeOf(header: string | string[] | undefined): string {
-  return typeof header === 'string' ? header.split(';', 1)[0]!.trim().toLowerCase() : '';
+  // Spaces and tabs alone, as in RFC 9110 section 5.6.3: a parser takes no other blank for none.
+  return typeof header === 'string'
+    ? header
+        .split(';', 1)[0]!
+        .replace(/^[ \t]+|[ \t]+$/g, '')
+        .toLowerCase()
+    : '';
 }

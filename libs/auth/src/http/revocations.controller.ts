@@ -5,8 +5,9 @@ import { Public } from '../access/decorators.js';
 import type { HttpRequest } from '../access/http-request.js';
 import { InvalidRequestError } from '../core/errors.js';
 import { PublishedRevocations } from '../core/revocation-ports.js';
-import { ClientAuthenticationGuard } from './client-authentication.js';
+import { ResourceServerGuard } from './resource-server.guard.js';
 import { entityTagOf, matchesEntityTag } from './entity-tag.js';
+import { TakesClientSecret } from './takes-client-secret.js';
 
 /** Milliseconds since the epoch: up to the year 33658. A page may begin between two of them. */
 const SINCE = /^\d{1,15}(?:\.\d{1,20})?$/;
@@ -29,7 +30,7 @@ interface Body {
  */
 @Public()
 @Controller('revocations')
-@UseGuards(ClientAuthenticationGuard)
+@UseGuards(ResourceServerGuard)
 @UseFilters(AuthErrorFilter)
 export class RevocationsController {
   readonly #bodies = new Map<number, Body>();
@@ -46,6 +47,7 @@ export class RevocationsController {
    * @param text milliseconds since the epoch, on the database's clock
    */
   @Get()
+  @TakesClientSecret(true)
   list(@Query('since') text: unknown, @Req() request: HttpRequest, @Res() response: object): void {
     const since = readSince(text);
     const { body, asOf, age } = this.#answerTo(since);

@@ -11,22 +11,10 @@ import { ResolvedOptions } from '../core/options.js';
 import type { TokenPair } from '../issuer/token-pair.js';
 import { asHttpException } from '../access/auth-http.exception.js';
 import { carrierOf, type Carrier } from './carriers.js';
-import { writeCookie } from './cookie.js';
+import { writeCookie, type CookieToken } from './cookie.js';
 import { presentedBy } from './exchange.js';
-import { httpRequest } from '../access/http-request.js';
-
-/** The wire form of a `TokenPair`, RFC 6749 section 5.1. With the cookie carrier `refresh_token` is absent. */
-export interface TokenResponseBody {
-  readonly access_token: string;
-  readonly token_type: 'Bearer';
-  /** seconds */
-  readonly expires_in: number;
-  readonly refresh_token?: string;
-  /** seconds */
-  readonly refresh_expires_in: number;
-  readonly scope?: string;
-  readonly sid: string;
-}
+import { httpRequest, type HttpRequest } from '../access/http-request.js';
+import { toBody, type TokenResponseBody } from './token-response.js';
 
 @Injectable()
 export class TokenResponseInterceptor implements NestInterceptor<TokenPair, TokenResponseBody> {
@@ -36,7 +24,7 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler<TokenPair>): Observable<TokenResponseBody> {
-    // Asked before the handler runs: a carrier that is not allowed must be refused before anything is issued.
+    // Asked before the handler runs: a carrier that is not allowed, or not to this page, is refused before anything is issued.
     const carrier = this.#carrierOf(context);
     const request = httpRequest(context);
     const response = context.switchToHttp().getResponse<object>();
@@ -48,7 +36,7 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
         httpAdapter.appendHeader(
           response,
           'Set-Cookie',
-          writeCookie(pair.refreshToken, pair.refreshExpiresIn, presentedBy(request)),
+          writeCookie(pair.refreshToken, pair.refreshExpiresIn, cookieOf(request)),
         );
         return toBody(pair, {});
       }),
@@ -60,21 +48,16 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
 
   #carrierOf(context: ExecutionContext): Carrier {
     try {
-      return carrierOf(httpRequest(context), this.options.refreshToken.carrier);
+      return carrierOf(httpRequest(context), this.options);
     } catch (error) {
       throw asHttpException(error);
     }
   }
 }
 
-function toBody(pair: TokenPair, refreshToken: { refresh_token?: string }): TokenResponseBody {
-  return {
-    access_token: pair.accessToken,
-    token_type: 'Bearer',
-    expires_in: pair.expiresIn,
-    ...refreshToken,
-    refresh_expires_in: pair.refreshExpiresIn,
-    ...(pair.scope !== null && { scope: pair.scope }),
-    sid: pair.sid,
-  };
+/** @param refreshToken nothing, where it goes in a cookie */
+/** What came in a cookie; the key of a token that came in a body is whatever its client wrote, and no part of ours. */
+function cookieOf(request: HttpRequest): CookieToken | undefined {
+  const presented = presentedBy(request);
+  return presented?.carrier === 'cookie' ? presented : undefined;
 }

@@ -9,7 +9,7 @@ import { entityTagOf, matchesEntityTag } from './entity-tag.js';
 
 const METADATA = '.well-known/oauth-authorization-server';
 /** Express and Fastify have no wildcard in common; no issuer is known to go deeper. */
-const BELOW = ['', '/:one', '/:one/:two', '/:one/:two/:three'];
+const BELOW = ['/:one', '/:one/:two', '/:one/:two/:three'];
 
 interface Document {
   readonly body: string;
@@ -39,13 +39,18 @@ export class WellKnownController {
     this.#answer(request, response, this.#jwks);
   }
 
-  /** An issuer with a path has its metadata below the well-known one: RFC 8414 section 3.1. */
-  @Get(BELOW.map((path) => METADATA + path))
+  @Get(METADATA)
   metadata(@Req() request: HttpRequest, @Res() response: object): void {
     const { metadata, issuerPath } = this.server;
     // The application may have a prefix of its own before all routes.
     if (!metadata || !pathOf(request).endsWith(`/${METADATA}${issuerPath}`)) throw new NotFoundException();
     this.#answer(request, response, documentOf(metadata));
+  }
+
+  /** An issuer with a path has its metadata below the well-known one: RFC 8414 section 3.1. */
+  @Get(BELOW.map((path) => METADATA + path))
+  metadataBelow(@Req() request: HttpRequest, @Res() response: object): void {
+    this.metadata(request, response);
   }
 
   #answer({ headers }: HttpRequest, response: object, { body, etag }: Document): void {

@@ -3,13 +3,22 @@ import { InvalidTokenError, UnavailableError } from '../core/errors.js';
 import type { AccessTokens, Look } from '../core/ports.js';
 import type { RefreshTokenCodec, RefreshTokenParts } from '../core/refresh-token.js';
 
-/** RFC 7662 section 2.2. An inactive token is exactly `{ active: false }`, whatever the cause. */
+/**
+ * RFC 7662 section 2.2. An inactive token is exactly `{ active: false }`, whatever the cause.
+ *
+ * `token_type` is that of RFC 6749 section 7.1, which a refresh token has none of; which of the two it is `token_use`
+ * says.
+ */
 export type Introspection =
   | { readonly active: false }
-  | (AccessTokenClaims & { readonly active: true; readonly token_type: 'access_token' })
+  | (AccessTokenClaims & {
+      readonly active: true;
+      readonly token_type: 'Bearer';
+      readonly token_use: 'access_token';
+    })
   | {
       readonly active: true;
-      readonly token_type: 'refresh_token';
+      readonly token_use: 'refresh_token';
       readonly sub: string;
       readonly client_id: string;
       readonly sid: string;
@@ -22,7 +31,7 @@ export function introspectRefreshToken(token: RefreshTokenParts, look: Look): In
   const { family } = look;
   if (!family || !family.rootHash.equals(token.rootHash) || !isAlive(look)) return INACTIVE;
   const { subject: sub, clientId: client_id, familyId: sid, scope } = family;
-  return { active: true, token_type: 'refresh_token', sub, client_id, sid, ...(scope !== null && { scope }) };
+  return { active: true, token_use: 'refresh_token', sub, client_id, sid, ...(scope !== null && { scope }) };
 }
 
 export async function introspectAccessToken(
@@ -30,9 +39,10 @@ export async function introspectAccessToken(
   accessTokens: AccessTokens,
   lookAt: (sid: string) => Promise<Look>,
 ): Promise<Introspection> {
-  const claims = await verifyOrNull(token, accessTokens);
+  const claims = await verifyOrNull(accessTokens, token);
   if (!claims || !isAlive(await lookAt(claims.sid))) return INACTIVE;
-  return { ...claims, active: true, token_type: 'access_token' };
+  // Ours come last: a claim of the application's by one of these names is not what they say.
+  return { ...claims, active: true, token_type: 'Bearer', token_use: 'access_token' };
 }
 
 /** Neither ended nor expired, at the moment the database was asked. */
@@ -50,7 +60,11 @@ export function decodeOrNull(codec: RefreshTokenCodec, text: string): RefreshTok
   }
 }
 
-async function verifyOrNull(token: string, accessTokens: AccessTokens): Promise<AccessTokenClaims | null> {
+/** No telling which keys are good is an outage; every other failure is just no token of ours. */
+export async function verifyOrNull(
+  accessTokens: Pick<AccessTokens, 'verify'>,
+  token: string,
+): Promise<AccessTokenClaims | null> {
   try {
     return await accessTokens.verify(token);
   } catch (error) {

@@ -3,6 +3,7 @@ import {
   InvalidGrantError,
   SessionMismatchError,
   InvalidRequestError,
+  InvalidScopeError,
   UnavailableError,
   type AuthErrorCode,
 } from '../core/errors.js';
@@ -37,6 +38,7 @@ const KNOWN: readonly Outcome[] = [
   'invalid ERR_IDEMPOTENCY_KEY_MALFORMED',
   'invalid ERR_IDEMPOTENCY_KEY_REUSED',
   'invalid ERR_SESSION_MISMATCH',
+  'invalid ERR_SCOPE_EXCEEDED',
   'unavailable ERR_REFRESH_TOKEN_KEY_UNKNOWN',
   'unavailable ERR_SIGNING_KEY_UNAVAILABLE',
   'unavailable ERR_STORE_UNAVAILABLE',
@@ -91,7 +93,9 @@ function outcomeOf(error: unknown): Outcome {
   if (code === 'ERR_REFRESH_TOKEN_REUSED') return 'reused';
   if (error instanceof InvalidGrantError) return `refused ${code}`;
   if (error instanceof UnavailableError) return `unavailable ${code}`;
-  return error instanceof InvalidRequestError || error instanceof SessionMismatchError
+  return error instanceof InvalidRequestError ||
+    error instanceof SessionMismatchError ||
+    error instanceof InvalidScopeError
     ? `invalid ${code}`
     : 'failed';
 }

@@ -1,6 +1,7 @@
 import {
   InvalidGrantError,
   InvalidRequestError,
+  InvalidScopeError,
   UnavailableError,
   type AuthErrorCode,
 } from '../core/errors.js';
@@ -10,6 +11,7 @@ import type { Clock, Look, RefreshTokenStore, Rotation, Stamped, TokenEventSink 
 import type { RevocationMemory } from '../core/revocation-ports.js';
 import type { RefreshTokenCodec, RefreshTokenParts } from '../core/refresh-token.js';
 import { decideRotation, type Refusal, type Verdict } from '../core/rotation.js';
+import { narrowScope } from '../core/scope.js';
 import type { ClaimsSource } from './claims.source.js';
 import type { RefreshVerdict } from './issuer-tally.js';
 
@@ -17,6 +19,8 @@ export interface RefreshAttempt {
   readonly token: RefreshTokenParts;
   readonly clientId: string;
   readonly attemptHash: Buffer | null;
+  /** as the client asked for it; null for all that was granted */
+  readonly scope: string | null;
   /** on this node's monotonic clock, milliseconds */
   readonly receivedAt: number;
 }
@@ -25,6 +29,7 @@ export interface RefreshAttempt {
 export interface Refreshed {
   readonly verdict: RefreshVerdict;
   readonly token: RefreshTokenParts;
+  /** its scope is that of the access token */
   readonly grant: Grant & Stamped;
   readonly claims: Claims;
 }
@@ -59,6 +64,7 @@ export class Rotator {
   /**
    * @throws {InvalidGrantError} the token is of no use any more
    * @throws {InvalidRequestError} its Idempotency-Key has already been spent on its parent
+   * @throws {InvalidScopeError} more than was granted is asked for, of a token that is good: nothing was spent
    * @throws {UnavailableError} nothing is known to have been spent; the same request may be repeated
    */
   async refresh(request: RefreshAttempt): Promise<Refreshed> {
@@ -66,7 +72,7 @@ export class Rotator {
     if (this.revocations.knows(request.token.familyId))
       throw new InvalidGrantError('ERR_REFRESH_TOKEN_REVOKED');
     const attempt = { ...request, successor: this.codec.successor(request.token) };
-    if (!this.claims.asks) {
+    if (!this.claims.asks && request.scope === null) {
       const grant = await this.store.rotate(this.#rotation(attempt));
       if (grant) return this.#rotated(attempt, grant, grant.claims ?? {});
     }
@@ -82,9 +88,11 @@ export class Rotator {
         if (await this.store.revokeReused(family)) throw this.#reused(attempt, family);
         continue;
       }
-      claims ??= await this.#claimsOrRevoke(family);
+      // After the verdicts on the token, so that a wrong scope hides no theft; before anything is written.
+      const scope = scopeFor(attempt, family);
+      claims ??= await this.#claimsOrRevoke({ ...family, scope });
       const refreshed = await this.#carryOut(verdict, attempt, { family, now: look.now }, claims);
-      if (refreshed) return refreshed;
+      if (refreshed) return { ...refreshed, grant: { ...refreshed.grant, scope } };
     }
     throw new UnavailableError('ERR_STORE_CONTENDED');
   }
@@ -190,6 +198,14 @@ const CODES: Readonly<Record<Exclude<Refusal, 'key_reused'>, AuthErrorCode>> = {
   idle: 'ERR_REFRESH_TOKEN_IDLE',
   ahead: 'ERR_REFRESH_TOKEN_AHEAD',
 };
+
+/** What a login granted never changes, so what was read is as good as what will be written. */
+function scopeFor({ scope: wanted }: Attempt, { scope: granted }: Family): string | null {
+  if (wanted === null) return granted;
+  const narrowed = narrowScope(granted, wanted);
+  if (narrowed === null) throw new InvalidScopeError();
+  return narrowed;
+}
 
 /** The clock moved on between the condition and the stamp of one statement: an end in between is an end. */
 function handOut(

@@ -1,12 +1,12 @@
 import { InvalidGrantError } from '../core/errors.js';
 import type { RevocationReason } from '../core/family.js';
-import type { RefreshTokenStore, RevokedFamily, TokenEventSink } from '../core/ports.js';
+import type { AccessTokens, RefreshTokenStore, RevokedFamily, TokenEventSink } from '../core/ports.js';
 import type { RevocationMemory } from '../core/revocation-ports.js';
 import type { RefreshTokenCodec } from '../core/refresh-token.js';
 import { isUuid } from '../core/uuid.js';
 import { checkName, checkReason } from './arguments.js';
 import type { AuditTrail } from './audit-trail.js';
-import { decodeOrNull } from './introspection.js';
+import { decodeOrNull, verifyOrNull } from './introspection.js';
 import type { EndOptions, RevokeOptions } from './token.options.js';
 
 /** Ends sessions: what `TokenService` promises of it is said there. */
@@ -14,6 +14,7 @@ export class SessionEnds {
   constructor(
     private readonly store: RefreshTokenStore,
     private readonly codec: RefreshTokenCodec,
+    private readonly accessTokens: Pick<AccessTokens, 'verify'>,
     private readonly revocations: RevocationMemory,
     private readonly events: TokenEventSink,
     private readonly trail: Pick<AuditTrail, 'keptUp'>,
@@ -26,14 +27,13 @@ export class SessionEnds {
     return revoked !== null;
   }
 
-  async revokeToken(refreshToken: string, { clientId }: { clientId?: string | undefined }): Promise<boolean> {
-    const token = decodeOrNull(this.codec, refreshToken);
-    const family = token && (await this.store.look(token.familyId)).family;
-    if (!token || !family?.rootHash.equals(token.rootHash)) return false;
-    if (clientId !== undefined && clientId !== family.clientId) {
+  async revokeToken(token: string, { clientId }: { clientId?: string | undefined }): Promise<boolean> {
+    const owner = await this.#ownerOf(token);
+    if (!owner) return false;
+    if (clientId !== undefined && clientId !== owner.clientId) {
       throw new InvalidGrantError('ERR_REFRESH_TOKEN_CLIENT_MISMATCH');
     }
-    return this.revoke(token.familyId, {});
+    return this.revoke(owner.sid, {});
   }
 
   async revokeAll(
@@ -60,6 +60,18 @@ export class SessionEnds {
   tell(families: readonly RevokedFamily[], reason: RevocationReason): void {
     this.revocations.learn(families.map(({ sid }) => sid));
     for (const family of families) this.events.emit({ type: 'revoked', ...family, reason });
+  }
+
+  /** Whose a token is; null for what is no token of ours, or none any more. */
+  async #ownerOf(token: string): Promise<{ readonly sid: string; readonly clientId: string } | null> {
+    const refreshToken = decodeOrNull(this.codec, token);
+    if (refreshToken) {
+      const { family } = await this.store.look(refreshToken.familyId);
+      if (!family?.rootHash.equals(refreshToken.rootHash)) return null;
+      return { sid: family.familyId, clientId: family.clientId };
+    }
+    const claims = await verifyOrNull(this.accessTokens, token);
+    return claims && { sid: claims.sid, clientId: claims.client_id };
   }
 
   async #revokeEvery(

@@ -40,6 +40,7 @@ export class TokenGrants {
     const { clientId = this.options.clientId, scope = null, claims = null, device = null, manager } = options;
     const about = { subject, clientId, scope, claims, device };
     checkLogin(about);
+    this.#checkClient(clientId);
     const sign = this.accessTokens.signer();
     const token = this.codec.first(this.clock.now());
     const granted = await this.claims.claimsFor({ familyId: token.familyId, ...about });
@@ -67,6 +68,7 @@ export class TokenGrants {
       clientId = this.options.clientId,
       idempotencyKey,
       sid,
+      scope = null,
       receivedAt = this.clock.monotonic(),
     } = options;
     if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
@@ -78,9 +80,15 @@ export class TokenGrants {
     if (sid !== undefined && sid !== token.familyId) throw new SessionMismatchError();
     const sign = this.accessTokens.signer();
     const attemptHash = idempotencyKey === undefined ? null : sha256(idempotencyKey);
-    const attempt = { token, clientId, attemptHash, receivedAt };
+    const attempt = { token, clientId, attemptHash, scope, receivedAt };
     const { verdict, token: current, grant, claims } = await this.rotator.refresh(attempt);
     return [this.#pair(current, grant, sign(grant, claims, grant.now)), verdict];
+  }
+
+  /** @throws {TypeError} no such client: nobody could ever refresh what it would hold */
+  #checkClient(clientId: string): void {
+    if (this.options.clients.some(({ id }) => id === clientId)) return;
+    throw new TypeError('clientId must be one of the clients of the module');
   }
 
   #pair(token: RefreshTokenParts, grant: Grant & Stamped, signed: ReturnType<SignAccessToken>): TokenPair {

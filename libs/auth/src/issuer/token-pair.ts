@@ -7,7 +7,7 @@ export interface TokenPair {
   readonly refreshToken: string;
   /** seconds; rounded down to the hour where it could tell the time of a rotation */
   readonly refreshExpiresIn: number;
-  /** space-separated; null when the login granted none */
+  /** of the access token, space-separated; null when the login granted none */
   readonly scope: string | null;
   /** the session, that is, the family */
   readonly sid: string;

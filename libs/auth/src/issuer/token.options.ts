@@ -2,7 +2,7 @@ import type { Claims, Device, RevocationReason } from '../core/family.js';
 import type { TransactionContext } from '../core/ports.js';
 
 export interface IssueOptions {
-  /** default: the module's `clientId` */
+  /** one of the module's `clients`; default: the module's `clientId` */
   readonly clientId?: string;
   /** space-separated */
   readonly scope?: string;
@@ -21,6 +21,8 @@ export interface RotateOptions {
   readonly idempotencyKey?: string | undefined;
   /** the session the caller means; another one's token is then refused unspent */
   readonly sid?: string | undefined;
+  /** space-separated words of the login's scope, for this access token alone; default: all of it */
+  readonly scope?: string | undefined;
   /** `performance.now()` when the request had been read in full; default: now */
   readonly receivedAt?: number | undefined;
 }

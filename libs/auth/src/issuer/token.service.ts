@@ -44,7 +44,7 @@ export class TokenService implements SessionCheck {
    * event, and each node learns of them by its next poll.
    *
    * @param subject the user as the application names it, 1 to 255 characters
-   * @throws {TypeError} an argument is not as described: a mistake of the caller's
+   * @throws {TypeError} an argument is not as described, or `clientId` none of the module's: a mistake of the caller's
    * @throws {InvalidGrantError} the claims provider refused the subject
    * @throws {UnavailableError} the database or the claims provider did not answer in time; log in again
    * @see RFC 6749 section 5.1
@@ -60,9 +60,13 @@ export class TokenService implements SessionCheck {
    * `refreshToken.leeway`, or at any time with the same Idempotency-Key, gets the same refresh token again; a
    * later one without it ends the family.
    *
+   * With `scope` the access token gets less than the login granted, and the grant stays as it is: a refresh without it
+   * gets all again. To know what was granted costs a reading more.
+   *
    * @param refreshToken as the client sent it
    * @throws {InvalidGrantError} malformed, unknown, expired, reused or revoked
    * @throws {InvalidRequestError} the Idempotency-Key is malformed, or spent already
+   * @throws {InvalidScopeError} `scope` is not within what the login granted, and the token is good; nothing was spent
    * @throws {SessionMismatchError} the token is not of session `sid`; nothing was spent
    * @throws {UnavailableError} the database or the claims provider did not answer in time; repeat the request
    * @see RFC 6749 section 6, RFC 9700 section 4.14.2
@@ -84,16 +88,18 @@ export class TokenService implements SessionCheck {
   }
 
   /**
-   * Ends the session a refresh token belongs to, whichever generation it is of: who holds one may end it.
+   * Ends the session a token belongs to: a refresh token of any generation, or an access token that is good. Who holds
+   * one may end it.
    *
+   * @param token as the client sent it
    * @param options `clientId`: only if the token was issued to this client; default: whichever it was issued to
    * @returns false when it is no token of a living session: there is nothing left to end
    * @throws {InvalidGrantError} the session is another client's, and lives on
    * @throws {UnavailableError} not known to have happened; repeat the call
    * @see RFC 7009 section 2.1
    */
-  revokeToken(refreshToken: string, options: { clientId?: string | undefined } = {}): Promise<boolean> {
-    return this.ends.revokeToken(refreshToken, options);
+  revokeToken(token: string, options: { clientId?: string | undefined } = {}): Promise<boolean> {
+    return this.ends.revokeToken(token, options);
   }
 
   /**
