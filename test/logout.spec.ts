@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { TokenPair } from 'nestjs-token-family';
 import { me, refresh, send } from './support/http.js';
+import { options } from './support/node.js';
 import { onBothAdapters } from './support/on-both-adapters.js';
 
-onBothAdapters({}, (fixture) => {
+onBothAdapters({ options: options({ clients: [{ id: 'mobile' }] }) }, (fixture) => {
   const url = (path: string): string => `${fixture.node.url}/auth/${path}`;
   const bearer = (pair: TokenPair): Record<string, string> => ({
     authorization: `Bearer ${pair.accessToken}`,
@@ -68,5 +69,29 @@ onBothAdapters({}, (fixture) => {
     const answer = await send(url('logout'), { json: {} });
     expect(answer.status).toBe(400);
     expect(answer.body['error']).toBe('invalid_request');
+  });
+});
+
+describe('where cookies alone are taken', () => {
+  const { keys } = options().refreshToken;
+  onBothAdapters({ options: options({ refreshToken: { keys, carrier: 'cookie' } }) }, (fixture) => {
+    test('an access token ends its session without any', async () => {
+      const { accessToken } = await fixture.node.tokens.issue(randomUUID());
+      const headers = { authorization: `Bearer ${accessToken}` };
+      const url = `${fixture.node.url}/auth/logout`;
+      expect((await send(url, { method: 'POST', headers })).status).toBe(204);
+      expect((await me(fixture.node, accessToken)).status).toBe(401);
+    });
+
+    test('a refresh token in the body is refused, and ends nothing', async () => {
+      const { accessToken, refreshToken } = await fixture.node.tokens.issue(randomUUID());
+      const url = `${fixture.node.url}/auth/logout`;
+      const bearers = [{}, { authorization: `Bearer ${accessToken}` }];
+      for (const headers of bearers) {
+        const answer = await send(url, { json: { refresh_token: refreshToken }, headers });
+        expect([answer.status, answer.body['error']]).toEqual([400, 'invalid_request']);
+      }
+      expect((await me(fixture.node, accessToken)).status).toBe(200);
+    });
   });
 });
