@@ -5,6 +5,8 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
+  // A run of its own, jest.browser.config.js: these need Chromium.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/browser/'],
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   testTimeout: 30_000,
@@ -29,9 +31,11 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^nestjs-token-family$': '<rootDir>/libs/auth/src/index.ts',
+    '^nestjs-token-family/openapi$': '<rootDir>/libs/auth/src/openapi.ts',
     '^nestjs-token-family/opentelemetry$': '<rootDir>/libs/auth/src/opentelemetry.ts',
     '^nestjs-token-family/prometheus$': '<rootDir>/libs/auth/src/prometheus.ts',
     '^nestjs-token-family/resource-server$': '<rootDir>/libs/auth/src/resource-server.ts',
+    '^nestjs-token-family/throttler$': '<rootDir>/libs/auth/src/throttler.ts',
     '^nestjs-token-family/typeorm$': '<rootDir>/libs/auth/src/typeorm.ts',
     '^token-family-client$': '<rootDir>/libs/client/src/index.ts',
   },

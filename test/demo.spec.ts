@@ -14,7 +14,8 @@ describe('two nodes that were started at once on one empty database', () => {
   let nodes: DemoProcess[];
   beforeAll(async () => {
     database = await createDatabase({ empty: true });
-    const environment = { DATABASE_URL: database.url, REVOCATION_POLL_INTERVAL: '0.1s' };
+    const origins = 'https://app.example.com, http://localhost:5173';
+    const environment = { DATABASE_URL: database.url, REVOCATION_POLL_INTERVAL: '0.1s', ORIGINS: origins };
     nodes = await Promise.all([
       startDemo({ ...environment, HTTP_ADAPTER: 'express', ISSUER: 'https://demo.test' }),
       startDemo({ ...environment, HTTP_ADAPTER: 'fastify', ISSUER: 'https://demo.test' }),
@@ -68,6 +69,23 @@ describe('two nodes that were started at once on one empty database', () => {
     expect(answer.body).not.toHaveProperty('refresh_token');
     expect(answer.headers.get('set-cookie')).toMatch(/^__Host-refresh_token=rt1_/);
   });
+
+  test.each<[origin: string, consent: string | null, status: number]>([
+    ['http://localhost:5173', 'http://localhost:5173', 200],
+    ['https://evil.test', null, 403],
+  ])(
+    'a page of %s gets the consent of CORS and the cookie if it is one of ORIGINS',
+    async (origin, consent, status) => {
+      for (const { url } of nodes) {
+        const answer = await send(`${url}/auth/login`, {
+          json: { username: 'alice', password: 'wonderland' },
+          headers: { 'x-token-carrier': 'cookie', 'sec-fetch-site': 'same-site', origin },
+        });
+        expect(answer.status).toBe(status);
+        expect(answer.headers.get('access-control-allow-origin')).toBe(consent);
+      }
+    },
+  );
 
   test('a wrong name and a wrong password get the same answer', async () => {
     const answers = [await login('nobody', 'wonderland'), await login('alice', 'wrong')];

@@ -6,6 +6,8 @@ const run = promisify(execFile);
 
 /** What an application that only speaks HTTP, and is not measured, has not installed. */
 const OPTIONAL = [
+  '@nestjs/throttler',
+  '@nestjs/swagger',
   '@nestjs/websockets',
   '@nestjs/platform-ws',
   '@nestjs/platform-socket.io',
@@ -95,6 +97,8 @@ test.each<[type: 'module' | 'commonjs', load: string]>([
 test.each([
   ['prometheus', 'prom-client'],
   ['opentelemetry', '@opentelemetry/api'],
+  ['throttler', '@nestjs/throttler'],
+  ['openapi', '@nestjs/swagger'],
 ])('the door %s needs %s, and says so', async (door, name) => {
   const text = `${hide([name])}\nimport('nestjs-token-family/${door}').catch((error) => console.log(error.message))`;
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', text]);

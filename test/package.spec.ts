@@ -91,12 +91,37 @@ test.each([
   expect(await evaluate('module', text)).toEqual(names);
 });
 
+test('the door openapi opens for import and for require, without TypeORM and without a driver', async () => {
+  const names = ['ApiAccess', 'ApiClient', 'ApiTokenResponse', 'describeTokens'];
+  const text = `console.log(JSON.stringify(Object.keys(require('nestjs-token-family/openapi'))))`;
+  expect(((await evaluate('commonjs', text)) as string[]).toSorted()).toEqual(names);
+  const loaded = await modulesLoadedBy('nestjs-token-family/openapi');
+  expect(loaded.filter((path) => DATABASE.test(path))).toEqual([]);
+  expect(loaded.filter((path) => path.includes('/@nestjs/swagger/')).length).toBeGreaterThan(10);
+  const front = await modulesLoadedBy('nestjs-token-family');
+  expect(front.filter((path) => path.includes('/@nestjs/swagger/'))).toEqual([]);
+});
+
+test('the door throttler opens for import and for require, without TypeORM and without a driver', async () => {
+  const names = ['TokenThrottlerGuard', 'clientAddress'];
+  const text = `console.log(JSON.stringify(Object.keys(require('nestjs-token-family/throttler'))))`;
+  expect(((await evaluate('commonjs', text)) as string[]).toSorted()).toEqual(names);
+  const loaded = await modulesLoadedBy('nestjs-token-family/throttler');
+  expect(loaded.filter((path) => DATABASE.test(path))).toEqual([]);
+  expect(loaded.filter((path) => path.includes('/@nestjs/throttler/')).length).toBeGreaterThan(5);
+  const front = await modulesLoadedBy('nestjs-token-family');
+  expect(front.filter((path) => path.includes('/@nestjs/throttler/'))).toEqual([]);
+});
+
 /** An application of somebody strict, which reads our types as they were built. */
 const CONSUMER = `
   import { TokenHealth, TokenMetrics, type HealthReport, type Metric } from 'nestjs-token-family';
   import { TokenMetrics as Verifying } from 'nestjs-token-family/resource-server';
+  import { ApiAccess, ApiClient, ApiTokenResponse, describeTokens } from 'nestjs-token-family/openapi';
   import { observeTokenMetrics } from 'nestjs-token-family/opentelemetry';
   import { registerTokenMetrics } from 'nestjs-token-family/prometheus';
+  import { clientAddress, TokenThrottlerGuard, type ThrottledRequest } from 'nestjs-token-family/throttler';
+  import { DocumentBuilder } from '@nestjs/swagger';
   import { metrics as api } from '@opentelemetry/api';
   import { register, Registry } from 'prom-client';
   export function watch(metrics: TokenMetrics, verifying: Verifying): Metric[] {
@@ -106,6 +131,21 @@ const CONSUMER = `
     const stop: () => void = observeTokenMetrics(metrics, api.getMeter('own'));
     stop();
     return metrics.read();
+  }
+  @ApiAccess()
+  export class Described {
+    @ApiClient()
+    @ApiTokenResponse()
+    login(): void {}
+
+    @ApiAccess()
+    me(): void {}
+  }
+  export const config = describeTokens(new DocumentBuilder()).setTitle('Mine').build();
+  export class Throttling extends TokenThrottlerGuard {
+    protected override subjectOf({ ip }: ThrottledRequest): string {
+      return clientAddress(ip);
+    }
   }
   export const ready = (health: TokenHealth): Promise<HealthReport> => health.ready();
 `;
@@ -118,6 +158,7 @@ test('the doors compile in a strict application, ESM or CommonJS', () => {
     noUncheckedIndexedAccess: true,
     noPropertyAccessFromIndexSignature: true,
     isolatedModules: true,
+    experimentalDecorators: true,
     noEmit: true,
     target: ts.ScriptTarget.ES2023,
     module: ts.ModuleKind.NodeNext,
