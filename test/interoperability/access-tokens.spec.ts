@@ -17,10 +17,10 @@ import {
 import * as jsonwebtoken from 'jsonwebtoken';
 import { allowInsecureRequests, validateJwtAccessToken } from 'oauth4webapi';
 import type { SigningAlgorithm } from 'nestjs-token-family';
-import { es256, hmac, rsa, type Signer } from './attacks/forge.js';
-import { startNode, type Node } from './attacks/target.js';
-import { expectAccepted, expectRefused } from './attacks/verdicts.js';
-import { options } from './support/node.js';
+import { es256, hmac, rsa, type Signer } from '../attacks/forge.js';
+import { startNode, type Node } from '../attacks/target.js';
+import { expectAccepted, expectRefused } from '../attacks/verdicts.js';
+import { options } from '../support/node.js';
 
 const ISSUER = 'https://issuer.test';
 const AUDIENCE = 'https://api.test';
