@@ -1,7 +1,7 @@
-import fc from 'fast-check';
+import { array, assert, integer, property } from 'fast-check';
 import { mannWhitney } from '../bench/timing/mann-whitney.js';
 
-const sample = fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 2, maxLength: 40 });
+const sample = array(integer({ min: 0, max: 50 }), { minLength: 2, maxLength: 40 });
 
 describe('the rank test', () => {
   test.each<[left: number[], right: number[], auc: number, z: number]>([
@@ -18,8 +18,8 @@ describe('the rank test', () => {
   });
 
   test('counts as one would by comparing every pair', () => {
-    fc.assert(
-      fc.property(sample, sample, (left, right) => {
+    assert(
+      property(sample, sample, (left, right) => {
         const won = left.flatMap((one) =>
           right.map((other): number => (one > other ? 1 : one === other ? 0.5 : 0)),
         );
@@ -30,8 +30,8 @@ describe('the rank test', () => {
   });
 
   test('says the opposite of the opposite, and minds ranks alone', () => {
-    fc.assert(
-      fc.property(sample, sample, (left, right) => {
+    assert(
+      property(sample, sample, (left, right) => {
         const { auc, z } = mannWhitney(left, right);
         const turned = mannWhitney(right, left);
         expect([turned.auc, turned.z]).toEqual([expect.closeTo(1 - auc, 10), expect.closeTo(-z, 10)]);

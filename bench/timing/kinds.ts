@@ -18,6 +18,9 @@ const TAG_BYTES = 16;
 const post = (path: string, body: object) => ({ path, body: JSON.stringify(body) });
 const refresh = (token: string) => post('/auth/refresh', { refresh_token: token });
 
+const familiesOf = (tokens: readonly string[]) => tokens.map((token) => read(token).familyId.toString('hex'));
+const word = () => randomBytes(4).toString('hex');
+
 /** Asks with each of the tokens in turn. */
 function inTurn(name: string, tokens: readonly string[]): Kind {
   let at = 0;
@@ -59,15 +62,14 @@ export async function refusedAtOnce(port: number): Promise<Comparand> {
 export async function refusedByTheDatabase(port: number, database: Client): Promise<Comparand> {
   const sets = [await login(port, SESSIONS), await login(port, SESSIONS), await login(port, SESSIONS)];
   const [deleted, revoked, expired] = sets as [string[], string[], string[]];
-  const of = (tokens: readonly string[]) => tokens.map((token) => read(token).familyId.toString('hex'));
   const isOne = 'family_id = any($1::uuid[])';
-  await database.query(`delete from refresh_token where ${isOne}`, [of(deleted)]);
+  await database.query(`delete from refresh_token where ${isOne}`, [familiesOf(deleted)]);
   // Longer ago than this node keeps in memory.
   await database.query(
     `update refresh_token set revoked_at = now() - interval '3 hours', revocation_reason = 'logout' where ${isOne}`,
-    [of(revoked)],
+    [familiesOf(revoked)],
   );
-  await database.query(`update refresh_token set expires_at = now() where ${isOne}`, [of(expired)]);
+  await database.query(`update refresh_token set expires_at = now() where ${isOne}`, [familiesOf(expired)]);
   const { rows } = await database.query<{ material: string }>(
     `select material from demo_development_key where name = 'refresh-token'`,
   );
@@ -89,15 +91,14 @@ export async function refusedByTheDatabase(port: number, database: Client): Prom
 }
 
 export function refusedLogins(): Comparand {
-  const name = () => randomBytes(4).toString('hex');
   return {
     title: 'Logins',
     leak: 1500,
     kinds: [
-      { name: 'unknown user', ask: () => post('/auth/login', { username: `u${name()}`, password: name() }) },
+      { name: 'unknown user', ask: () => post('/auth/login', { username: `u${word()}`, password: word() }) },
       {
         name: 'wrong password',
-        ask: () => post('/auth/login', { username: 'alice', password: `x${name()}` }),
+        ask: () => post('/auth/login', { username: 'alice', password: `x${word()}` }),
       },
     ],
   };
