@@ -15,17 +15,29 @@ const benches: Record<string, { about: string; run: (effort: Effort) => Promise<
     about: 'how fast access ends on every node: with NOTIFY, without, with one lost, with a node cut off',
     run: async () => (await import('./cut-off.js')).benchCutOff(),
   },
+  abuse: {
+    about: 'good refreshes beside a flood of garbage, and beside a storm on one family',
+    run: async (effort) => (await import('./abuse.js')).benchAbuse(effort),
+  },
+  timing: {
+    about: 'whether refusals can be told apart by their time: some minutes, most of them for logins',
+    run: async () => (await import('./timing.js')).benchTiming(Number(values.samples)),
+  },
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '0.6' } },
+  options: {
+    rounds: { type: 'string', default: '7' },
+    seconds: { type: 'string', default: '0.6' },
+    samples: { type: 'string', default: '5000' },
+  },
 });
 const bench = benches[positionals[0] ?? ''];
 if (bench) {
   await bench.run({ rounds: Number(values.rounds), seconds: Number(values.seconds) });
 } else {
-  console.log('npm run bench -- <name> [--rounds 7] [--seconds 0.6]\n');
+  console.log('npm run bench -- <name> [--rounds 7] [--seconds 0.6] [--samples 5000]\n');
   for (const [name, { about }] of Object.entries(benches)) console.log(`  ${name.padEnd(12)}${about}`);
   process.exitCode = positionals.length === 0 ? 0 : 1;
 }

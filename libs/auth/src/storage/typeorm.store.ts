@@ -20,6 +20,8 @@ import { isConflict, PrimaryConnection } from './primary-connection.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { RotationBatcher, type BatchResult } from './rotation-batcher.js';
 import { primaryTime, readFamily, readGrant, type Row } from './rows.js';
+import { SharedReading } from './shared-reading.js';
+import { SoleAttempts } from './sole-attempts.js';
 import type { Statement } from './sql.js';
 import { statementsFor, type Statements } from './statements.js';
 import { quoteTable } from './table-name.js';
@@ -31,6 +33,10 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
   readonly #lockTimeout: string;
   readonly #batcher: RotationBatcher;
   readonly #walks: FamilyWalks;
+  /** A storm on one family must not take the connections of all others: one of it asks at a time. */
+  readonly #looks = new SharedReading<Look>();
+  readonly #rotations = new SoleAttempts<(Grant & Stamped) | null>(null);
+  readonly #endings = new SoleAttempts(false);
 
   /** @param dataSource initialised, with the entity RefreshToken among its entities */
   constructor(
@@ -61,7 +67,9 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
   }
 
   rotate(rotation: Rotation): Promise<(Grant & Stamped) | null> {
-    return this.#batcher.rotate(rotation);
+    // By the token, not by its family: an old one that is sent for ever must not keep the current one from its turn.
+    const key = `${rotation.token.text} ${rotation.clientId}`;
+    return this.#rotations.make(key, () => this.#batcher.rotate(rotation));
   }
 
   async advance(rotation: Rotation, judged: Family): Promise<(Grant & Stamped) | null> {
@@ -69,14 +77,15 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
     return rows[0] ? this.#readGrant(rows[0], rotation.token.familyId) : null;
   }
 
-  async revokeReused(judged: Family): Promise<boolean> {
-    const values = [this.#lockTimeout, judged.familyId, judged.stepHash];
-    return (await this.#write(this.#sql.revokeReused, values)).length === 1;
+  revokeReused({ familyId, stepHash }: Family): Promise<boolean> {
+    return this.#endings.make(`${familyId} ${stepHash.toString('hex')}`, async () => {
+      const rows = await this.#write(this.#sql.revokeReused, [this.#lockTimeout, familyId, stepHash]);
+      return rows.length === 1;
+    });
   }
 
-  async look(familyId: string): Promise<Look> {
-    const [row] = await this.#primary.run(this.#sql.look, [familyId]);
-    return { now: primaryTime(row!), family: readFamily(row!, 2) };
+  look(familyId: string): Promise<Look> {
+    return this.#looks.ask(familyId, () => this.#look(familyId));
   }
 
   async revoke(familyId: string, reason: RevocationReason, subject?: string): Promise<RevokedFamily | null> {
@@ -133,6 +142,11 @@ export class TypeOrmRefreshTokenStore implements RefreshTokenStore {
     return transaction
       ? work((statement, values) => runWithin(transaction, statement, values))
       : this.#primary.within(work);
+  }
+
+  async #look(familyId: string): Promise<Look> {
+    const [row] = await this.#primary.run(this.#sql.look, [familyId]);
+    return { now: primaryTime(row!), family: readFamily(row!, 2) };
   }
 
   #loginValues({ token, subject, clientId, scope, claims, device }: Login): unknown[] {
