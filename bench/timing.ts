@@ -19,7 +19,7 @@ export async function benchTiming(samples: number): Promise<void> {
   await loadLibrary();
   const server = await openServer();
   const url = await server.createDatabase('timing');
-  const child = fork(fileURLToPath(new URL('timing/node.program.ts', import.meta.url)), {
+  const child = fork(fileURLToPath(new URL('timing/node.program.js', import.meta.url)), {
     env: {
       ...process.env,
       DATABASE_URL: url,
@@ -27,9 +27,10 @@ export async function benchTiming(samples: number): Promise<void> {
       REVOCATION_POLL_INTERVAL: '30s',
       REVOCATION_MAX_STALENESS: '1h',
     },
-    execArgv: ['--import', 'tsx'],
+    execArgv: [],
   });
-  const [port] = (await once(child, 'message')) as [number];
+  const gone = once(child, 'exit');
+  const [port] = (await Promise.race([once(child, 'message'), gone.then(ended)])) as [number];
   const database = new Client({ connectionString: url });
   await database.connect();
   const stopwatch = new Stopwatch(port);
@@ -46,8 +47,12 @@ export async function benchTiming(samples: number): Promise<void> {
   stopwatch.stop();
   await database.end();
   child.disconnect();
-  await once(child, 'exit');
+  await gone;
   await server.close();
+}
+
+function ended(): never {
+  throw new Error('The demo ended before it listened');
 }
 
 async function compare(

@@ -8,9 +8,10 @@ import { asHttpException } from '../access/auth-http.exception.js';
 import { readRefreshToken } from './carriers.js';
 import { ClientAuthentication } from './client-authentication.js';
 import { CLEARED_COOKIE } from './cookie.js';
+import { refusingEvenly } from './even-refusals.js';
 import { presentedBy, rememberClient, rememberPresented, rememberRotation } from './exchange.js';
 import { JSON_OR_FORM, readFields } from './request-body.js';
-import { httpRequest } from '../access/http-request.js';
+import { httpRequest, type HttpRequest } from '../access/http-request.js';
 
 /**
  * A refresh guard that lets you through has already rotated: spending is authenticating. `@Rotated()` is the new
@@ -37,20 +38,23 @@ export class RefreshGuard implements CanActivate {
     const receivedAt = this.clock.monotonic();
     try {
       if (context.getType() !== 'http') throw new InvalidTokenError('ERR_CONTEXT_UNKNOWN');
-      const request = httpRequest(context);
-      const presented = readRefreshToken(request, this.options);
-      rememberPresented(request, presented);
-      // Before anything is spent: else a confidential client's token could be refreshed here by whoever stole it.
-      const client = this.clients.identify(request, readFields(request, JSON_OR_FORM));
-      rememberClient(request, client);
-      const { idempotencyKey, sid } = presented;
-      const options = { clientId: client.id, idempotencyKey, sid, receivedAt };
-      rememberRotation(request, await this.tokens.rotate(presented.token, options));
+      await refusingEvenly(() => this.#spend(httpRequest(context), receivedAt));
       return true;
     } catch (error) {
       this.#clearCookie(context, error);
       throw asHttpException(error);
     }
+  }
+
+  async #spend(request: HttpRequest, receivedAt: number): Promise<void> {
+    const presented = readRefreshToken(request, this.options);
+    rememberPresented(request, presented);
+    // Before anything is spent: else a confidential client's token could be refreshed here by whoever stole it.
+    const client = this.clients.identify(request, readFields(request, JSON_OR_FORM));
+    rememberClient(request, client);
+    const { idempotencyKey, sid } = presented;
+    const options = { clientId: client.id, idempotencyKey, sid, receivedAt };
+    rememberRotation(request, await this.tokens.rotate(presented.token, options));
   }
 
   /** The token in it is of no use any more, and would be sent for as long as it stays. */

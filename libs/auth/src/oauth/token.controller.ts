@@ -7,6 +7,7 @@ import { ResolvedOptions } from '../core/options.js';
 import { Clock } from '../core/ports.js';
 import { readIdempotencyKey } from '../http/carriers.js';
 import { ClientAuthentication } from '../http/client-authentication.js';
+import { refusingEvenly } from '../http/even-refusals.js';
 import { malformed } from '../http/request-body.js';
 import { toBody, type TokenResponseBody } from '../http/token-response.js';
 import { TakesClientSecret } from '../http/takes-client-secret.js';
@@ -41,7 +42,8 @@ export class TokenController {
     const refreshToken = required(form, 'refresh_token');
     const scope = parameter(form, 'scope');
     const idempotencyKey = readIdempotencyKey(request);
-    const pair = await this.tokens.rotate(refreshToken, { clientId, scope, idempotencyKey, receivedAt });
+    const options = { clientId, scope, idempotencyKey, receivedAt };
+    const pair = await refusingEvenly(() => this.tokens.rotate(refreshToken, options));
     return toBody(pair, { refresh_token: pair.refreshToken });
   }
 
