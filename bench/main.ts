@@ -20,7 +20,7 @@ const benches: Record<string, { about: string; run: (effort: Effort) => Promise<
     run: async (effort) => (await import('./abuse.js')).benchAbuse(effort),
   },
   timing: {
-    about: 'whether refusals can be told apart by their time: some minutes, most of them for logins',
+    about: 'whether refusals can be told apart by their time: a quarter of an hour, or --samples 500',
     run: async () => (await import('./timing.js')).benchTiming(Number(values.samples)),
   },
 };

@@ -6,7 +6,7 @@ import { openServer } from './database.js';
 import { loadLibrary } from './library.js';
 import { spread } from './measure.js';
 import { formatTable } from './table.js';
-import { refusedAtOnce, refusedByTheDatabase, refusedLogins, type Comparand } from './timing/kinds.js';
+import { refusedLogins, refusedTokens, type Comparand } from './timing/kinds.js';
 import { mannWhitney } from './timing/mann-whitney.js';
 import { Stopwatch, type Kind } from './timing/stopwatch.js';
 
@@ -38,11 +38,7 @@ export async function benchTiming(samples: number): Promise<void> {
     `${server.about}. The demo on Express, one connection, ${samples} requests of each kind in random order.`,
   );
   console.log(`Told apart: |z| of Mann and Whitney's test above ${THRESHOLD}.`);
-  for (const comparand of [
-    await refusedAtOnce(port),
-    await refusedByTheDatabase(port, database),
-    refusedLogins(),
-  ])
+  for (const comparand of [await refusedTokens(port, database), refusedLogins()])
     await compare(stopwatch, comparand, samples);
   stopwatch.stop();
   await database.end();

@@ -37,29 +37,34 @@ function mistagged(token: string, at: number): string {
   return textOf(bytes);
 }
 
-/** What this node refuses by itself: nothing of it is asked of the database. */
-export async function refusedAtOnce(port: number): Promise<Comparand> {
-  const [living, ended] = [await login(port, SESSIONS), await login(port, SESSIONS)];
-  for (const token of ended) await ask(port, post('/auth/logout', { refresh_token: token }));
-  const some = () => living[randomBytes(1)[0]! % living.length]!;
+/** What a node refuses by itself beside what only a row in the database can tell. */
+export async function refusedTokens(port: number, database: Client): Promise<Comparand> {
   return {
-    title: 'Refresh tokens refused without a query',
-    leak: 20,
-    kinds: [
-      {
-        name: 'unknown (random bytes)',
-        ask: () =>
-          refresh(textOf(Buffer.concat([bytesOf(some()).subarray(0, 1), randomBytes(TOKEN_BYTES - 1)]))),
-      },
-      { name: 'forged (first byte of the tag)', ask: () => refresh(mistagged(some(), 0)) },
-      { name: 'forged (last byte of the tag)', ask: () => refresh(mistagged(some(), TAG_BYTES - 1)) },
-      inTurn('revoked a moment ago', ended),
-    ],
+    title: 'Refresh tokens',
+    leak: 500,
+    kinds: [...(await refusedAtOnce(port)), ...(await refusedByTheDatabase(port, database))],
   };
 }
 
-/** What only its row can tell: tokens with a real tag. */
-export async function refusedByTheDatabase(port: number, database: Client): Promise<Comparand> {
+/** Nothing of it is asked of the database. */
+async function refusedAtOnce(port: number): Promise<Kind[]> {
+  const [living, ended] = [await login(port, SESSIONS), await login(port, SESSIONS)];
+  for (const token of ended) await ask(port, post('/auth/logout', { refresh_token: token }));
+  const some = () => living[randomBytes(1)[0]! % living.length]!;
+  return [
+    {
+      name: 'unknown (random bytes)',
+      ask: () =>
+        refresh(textOf(Buffer.concat([bytesOf(some()).subarray(0, 1), randomBytes(TOKEN_BYTES - 1)]))),
+    },
+    { name: 'forged (first byte of the tag)', ask: () => refresh(mistagged(some(), 0)) },
+    { name: 'forged (last byte of the tag)', ask: () => refresh(mistagged(some(), TAG_BYTES - 1)) },
+    inTurn('revoked a moment ago', ended),
+  ];
+}
+
+/** Tokens with a real tag. */
+async function refusedByTheDatabase(port: number, database: Client): Promise<Kind[]> {
   const sets = [await login(port, SESSIONS), await login(port, SESSIONS), await login(port, SESSIONS)];
   const [deleted, revoked, expired] = sets as [string[], string[], string[]];
   const isOne = 'family_id = any($1::uuid[])';
@@ -75,25 +80,21 @@ export async function refusedByTheDatabase(port: number, database: Client): Prom
   );
   const key: Key = { id: 1, secret: rows[0]!.material };
   const living = await login(port, SESSIONS);
-  return {
-    title: 'Refresh tokens with a real tag, refused by their row',
-    leak: 60,
-    kinds: [
-      inTurn('unknown (its family is gone)', deleted),
-      inTurn('revoked three hours ago', revoked),
-      inTurn('expired', expired),
-      inTurn(
-        'forged (with the key, without a token)',
-        living.map((token) => write(key, { ...read(token), root: randomBytes(16) })),
-      ),
-    ],
-  };
+  return [
+    inTurn('unknown (its family is gone)', deleted),
+    inTurn('revoked three hours ago', revoked),
+    inTurn('expired', expired),
+    inTurn(
+      'forged (with the key, without a token)',
+      living.map((token) => write(key, { ...read(token), root: randomBytes(16) })),
+    ),
+  ];
 }
 
 export function refusedLogins(): Comparand {
   return {
     title: 'Logins',
-    leak: 1500,
+    leak: 300,
     kinds: [
       { name: 'unknown user', ask: () => post('/auth/login', { username: `u${word()}`, password: word() }) },
       {
