@@ -23,7 +23,6 @@ export async function benchTiming(samples: number): Promise<void> {
     env: {
       ...process.env,
       DATABASE_URL: url,
-      THROTTLE: 'off',
       REVOCATION_POLL_INTERVAL: '30s',
       REVOCATION_MAX_STALENESS: '1h',
     },

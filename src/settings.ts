@@ -129,7 +129,7 @@ function readDrainDelay(text = '0'): number {
   return Number(seconds);
 }
 
-function readSwitch(name: string, text = 'on'): boolean {
+function readSwitch(name: string, text = 'off'): boolean {
   if (text !== 'on' && text !== 'off') throw new Error(`${name} must be on or off`);
   return text === 'on';
 }

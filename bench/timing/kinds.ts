@@ -65,8 +65,7 @@ async function refusedAtOnce(port: number): Promise<Kind[]> {
 
 /** Tokens with a real tag. */
 async function refusedByTheDatabase(port: number, database: Client): Promise<Kind[]> {
-  const sets = [await login(port, SESSIONS), await login(port, SESSIONS), await login(port, SESSIONS)];
-  const [deleted, revoked, expired] = sets as [string[], string[], string[]];
+  const [deleted, revoked] = [await login(port, SESSIONS), await login(port, SESSIONS)];
   const isOne = 'family_id = any($1::uuid[])';
   await database.query(`delete from refresh_token where ${isOne}`, [familiesOf(deleted)]);
   // Longer ago than this node keeps in memory.
@@ -74,7 +73,6 @@ async function refusedByTheDatabase(port: number, database: Client): Promise<Kin
     `update refresh_token set revoked_at = now() - interval '3 hours', revocation_reason = 'logout' where ${isOne}`,
     [familiesOf(revoked)],
   );
-  await database.query(`update refresh_token set expires_at = now() where ${isOne}`, [familiesOf(expired)]);
   const { rows } = await database.query<{ material: string }>(
     `select material from demo_development_key where name = 'refresh-token'`,
   );
@@ -83,7 +81,6 @@ async function refusedByTheDatabase(port: number, database: Client): Promise<Kin
   return [
     inTurn('unknown (its family is gone)', deleted),
     inTurn('revoked three hours ago', revoked),
-    inTurn('expired', expired),
     inTurn(
       'forged (with the key, without a token)',
       living.map((token) => write(key, { ...read(token), root: randomBytes(16) })),

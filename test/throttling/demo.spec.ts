@@ -6,7 +6,7 @@ import { me, refresh, send, type Answer } from '../support/http.js';
 jest.setTimeout(40_000);
 const TO_START = 120_000;
 
-describe('the demo as it is started', () => {
+describe('the demo, told to throttle,', () => {
   let database: TestDatabase;
   let demo: DemoProcess;
   beforeAll(async () => {
