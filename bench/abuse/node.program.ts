@@ -1,11 +1,10 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
-import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Pool, PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
+import { applicationOn } from '../application.js';
 import { loadLibrary } from '../library.js';
-import { POOL_SIZE } from '../rotation-scale.js';
 
 /** What a node is started with. */
 export interface NodeEnvironment {
@@ -19,37 +18,17 @@ export type NodeOrder = { readonly issue: number } | 'statements';
 export type NodeMessage =
   { readonly listening: number } | { readonly tokens: string[] } | { readonly statements: number };
 
-class BenchModule {}
-
 /** A node as a process of its own: the library as built, on Express, its refreshes over HTTP. */
 const { url, secret } = JSON.parse(process.env['BENCH_NODE']!) as NodeEnvironment;
-const { AuthModule, RefreshToken, TokenService, tokenFamilyMigrations } = await loadLibrary();
+const library = await loadLibrary();
 const app = await NestFactory.create(
-  {
-    module: BenchModule,
-    imports: [
-      TypeOrmModule.forRoot({
-        type: 'postgres',
-        url,
-        installExtensions: false,
-        entities: [RefreshToken],
-        migrations: tokenFamilyMigrations,
-        migrationsRun: true,
-        poolSize: POOL_SIZE,
-        retryAttempts: 0,
-      }),
-      AuthModule.forRoot({
-        issuer: 'https://issuer.test',
-        audience: 'https://api.test',
-        accessToken: { keys: [generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey] },
-        refreshToken: { keys: [{ id: 1, secret: Buffer.from(secret, 'base64') }] },
-        // Every statement there is, is a request's.
-        revocation: { pollInterval: '60s', maxStaleness: '1h', listen: false },
-        prune: { enabled: false },
-        routes: true,
-      }),
-    ],
-  },
+  applicationOn(library, url, {
+    refreshToken: { keys: [{ id: 1, secret: Buffer.from(secret, 'base64') }] },
+    // Every statement there is, is a request's.
+    revocation: { pollInterval: '60s', maxStaleness: '1h', listen: false },
+    prune: { enabled: false },
+    routes: true,
+  }),
   { logger: false, abortOnError: false },
 );
 await app.listen(0, '127.0.0.1');
@@ -78,7 +57,7 @@ process.on('disconnect', () => process.exit());
 send({ listening: (app.getHttpServer().address() as AddressInfo).port });
 
 async function issue(count: number): Promise<void> {
-  const tokens = app.get(TokenService);
+  const tokens = app.get(library.TokenService);
   const logins = Array.from({ length: count }, () => tokens.issue(randomBytes(8).toString('hex')));
   send({ tokens: (await Promise.all(logins)).map(({ refreshToken }) => refreshToken) });
 }

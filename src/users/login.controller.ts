@@ -45,9 +45,9 @@ export class LoginController {
     @Headers('user-agent') userAgent?: string,
   ): Promise<TokenPair> {
     const { username, password } = readCredentials(body);
-    const user = await this.users.authenticate(username, password);
-    if (!user) throw new BadRequestException({ error: 'invalid_credentials' });
-    return this.tokens.issue(user.id, {
+    const id = await this.users.authenticate(username, password);
+    if (id === null) throw new BadRequestException({ error: 'invalid_credentials' });
+    return this.tokens.issue(id, {
       clientId: client.id,
       scope: SCOPE,
       device: { user_agent: userAgent?.slice(0, MAX_LENGTH) ?? null },

@@ -1,7 +1,7 @@
 import { InvalidRequestError, InvalidTokenError } from '../core/errors.js';
 import type { CarrierPolicy, ResolvedOptions } from '../core/options.js';
 import { hasCookie, readCookie } from './cookie.js';
-import { JSON_OR_FORM, malformed, readFields, textOf } from './request-body.js';
+import { JSON_OR_FORM, malformed, readFields, textOf, type Fields } from './request-body.js';
 import { assertSameOrigin } from './same-origin.js';
 import type { HttpRequest } from '../access/http-request.js';
 
@@ -13,6 +13,8 @@ export interface PresentedToken {
   readonly idempotencyKey: string | undefined;
   readonly clientId: string | undefined;
   readonly sid: string | undefined;
+  /** of the body it came in, or beside: what else the request says */
+  readonly fields: Fields;
 }
 
 type CarrierOptions = Pick<ResolvedOptions, 'refreshToken' | 'origins'>;
@@ -53,12 +55,9 @@ export function findRefreshToken(request: HttpRequest, options: CarrierOptions):
   // Where cookies alone are taken this refuses it; a request with neither presents none.
   if (inBody !== undefined) carrierOf(request, options);
   if (cookie && inBody !== undefined) {
-    throw new InvalidRequestError(
-      'ERR_TOKEN_SENT_TWICE',
-      'The refresh token was sent in a cookie and in the body',
-    );
+    throw refreshTokenSentTwice();
   }
-  const named = { clientId: textOf(fields, 'client_id') || undefined, sid: textOf(fields, 'sid') };
+  const named = { clientId: textOf(fields, 'client_id') || undefined, sid: textOf(fields, 'sid'), fields };
   const idempotencyKey = readIdempotencyKey(request);
   if (cookie) return { ...named, ...cookie, carrier: 'cookie' };
   return inBody === undefined ? null : { ...named, token: inBody, carrier: 'body', idempotencyKey };
@@ -76,7 +75,7 @@ export function readRefreshToken(request: HttpRequest, options: CarrierOptions):
   if (presented) return presented;
   if (carrierOf(request, options) === 'cookie') throw new InvalidTokenError('ERR_TOKEN_MISSING');
   if (sendsCookieAlone(request, options.refreshToken.carrier)) throw carrierHeaderMissing();
-  throw new InvalidRequestError('ERR_TOKEN_MISSING', 'refresh_token is missing');
+  throw refreshTokenMissing();
 }
 
 /** What a form of another site looks like, were the cookie sent with it; or a client that does not know of the header. */
@@ -84,7 +83,16 @@ function sendsCookieAlone(request: HttpRequest, policy: CarrierPolicy): boolean 
   return policy !== 'body' && request.headers[CARRIER_HEADER] === undefined && hasCookie(request);
 }
 
-function carrierHeaderMissing(): InvalidRequestError {
+export function refreshTokenMissing(): InvalidRequestError {
+  return new InvalidRequestError('ERR_TOKEN_MISSING', 'refresh_token is missing');
+}
+
+export function refreshTokenSentTwice(): InvalidRequestError {
+  const message = 'The refresh token was sent in a cookie and in the body';
+  return new InvalidRequestError('ERR_TOKEN_SENT_TWICE', message);
+}
+
+export function carrierHeaderMissing(): InvalidRequestError {
   const message = 'The refresh-token cookie is read only beside the header X-Token-Carrier: cookie; send it';
   return new InvalidRequestError('ERR_CARRIER_HEADER_MISSING', message, 403);
 }

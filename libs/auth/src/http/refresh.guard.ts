@@ -10,7 +10,6 @@ import { ClientAuthentication } from './client-authentication.js';
 import { CLEARED_COOKIE } from './cookie.js';
 import { refusingEvenly } from './even-refusals.js';
 import { presentedBy, rememberClient, rememberPresented, rememberRotation } from './exchange.js';
-import { JSON_OR_FORM, readFields } from './request-body.js';
 import { httpRequest, type HttpRequest } from '../access/http-request.js';
 
 /**
@@ -50,7 +49,7 @@ export class RefreshGuard implements CanActivate {
     const presented = readRefreshToken(request, this.options);
     rememberPresented(request, presented);
     // Before anything is spent: else a confidential client's token could be refreshed here by whoever stole it.
-    const client = this.clients.identify(request, readFields(request, JSON_OR_FORM));
+    const client = this.clients.identify(request, presented.fields);
     rememberClient(request, client);
     const { idempotencyKey, sid } = presented;
     const options = { clientId: client.id, idempotencyKey, sid, receivedAt };

@@ -21,8 +21,7 @@ export function readFields({ headers, body }: HttpRequest, types: readonly strin
   const length = headers['content-length'];
   const isEmpty = isNothing(body);
   if ((length === undefined ? bytesOf(body, isEmpty) : Number(length)) > MAX_BYTES) {
-    const message = `The body must not exceed ${MAX_BYTES} bytes`;
-    throw new InvalidRequestError('ERR_BODY_TOO_LARGE', message, 413);
+    throw bodyTooLarge();
   }
   const isSent = length === undefined ? headers['transfer-encoding'] !== undefined : Number(length) > 0;
   if (isSent || !isEmpty) assertReadable(headers, types);
@@ -39,9 +38,15 @@ export function readFields({ headers, body }: HttpRequest, types: readonly strin
 function assertReadable(headers: HttpRequest['headers'], types: readonly string[]): void {
   const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity';
   if (isPlain && types.includes(mediaTypeOf(headers['content-type']))) return;
-  throw unsupported(
-    isPlain ? `The Content-Type must be ${types.join(' or ')}` : 'The body must not be compressed',
-  );
+  throw isPlain ? contentTypeUnsupported(types) : unsupported('The body must not be compressed');
+}
+
+export function bodyTooLarge(): InvalidRequestError {
+  return new InvalidRequestError('ERR_BODY_TOO_LARGE', `The body must not exceed ${MAX_BYTES} bytes`, 413);
+}
+
+export function contentTypeUnsupported(types: readonly string[]): InvalidRequestError {
+  return unsupported(`The Content-Type must be ${types.join(' or ')}`);
 }
 
 function unsupported(message: string): InvalidRequestError {

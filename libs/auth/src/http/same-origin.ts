@@ -23,9 +23,13 @@ const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
  */
 export function assertSameOrigin(request: HttpRequest, origins: readonly string[]): void {
   if (mayUseCookie(request, origins)) return;
+  throw originRefused();
+}
+
+export function originRefused(): InvalidRequestError {
   const message =
     'Pages of this origin may not use the refresh-token cookie; the option origins lists those that may';
-  throw new InvalidRequestError('ERR_ORIGIN_REFUSED', message, 403);
+  return new InvalidRequestError('ERR_ORIGIN_REFUSED', message, 403);
 }
 
 function mayUseCookie(request: HttpRequest, origins: readonly string[]): boolean {

@@ -14,7 +14,9 @@ import {
   UnavailableError,
   UnsupportedGrantTypeError,
 } from '../core/errors.js';
-import { FORM, JSON_OR_FORM, malformed } from '../http/request-body.js';
+import { carrierHeaderMissing, refreshTokenMissing, refreshTokenSentTwice } from '../http/carriers.js';
+import { bodyTooLarge, contentTypeUnsupported, FORM, JSON_OR_FORM, malformed } from '../http/request-body.js';
+import { originRefused } from '../http/same-origin.js';
 import type { Refusals } from './answers.js';
 
 const THROTTLED: Refusals = { throttled: new TooManyRequestsError(30) };
@@ -54,20 +56,10 @@ const INVALID_SERVICE: Refusals = { unknown_client: new InvalidClientError(true)
 
 const CARRIER: Refusals = {
   unknown_carrier: malformed('X-Token-Carrier must be body or cookie'),
-  refused_origin: new InvalidRequestError(
-    'ERR_ORIGIN_REFUSED',
-    'Pages of this origin may not use the refresh-token cookie; the option origins lists those that may',
-    403,
-  ),
+  refused_origin: originRefused(),
 };
 
-const COOKIE_ALONE: Refusals = {
-  cookie_without_header: new InvalidRequestError(
-    'ERR_CARRIER_HEADER_MISSING',
-    'The refresh-token cookie is read only beside the header X-Token-Carrier: cookie; send it',
-    403,
-  ),
-};
+const COOKIE_ALONE: Refusals = { cookie_without_header: carrierHeaderMissing() };
 
 /** What `@TokenResponse()` and `TokenService.issue` refuse. */
 export const ON_LOGIN: Refusals = {
@@ -78,23 +70,16 @@ export const ON_LOGIN: Refusals = {
 
 /** @param types that are taken */
 const body = (types: readonly string[]): Refusals => ({
-  large_body: new InvalidRequestError('ERR_BODY_TOO_LARGE', 'The body must not exceed 8192 bytes', 413),
-  other_content_type: new InvalidRequestError(
-    'ERR_CONTENT_TYPE_UNSUPPORTED',
-    `The Content-Type must be ${types.join(' or ')}`,
-    415,
-  ),
+  large_body: bodyTooLarge(),
+  other_content_type: contentTypeUnsupported(types),
 });
 
 /** What `ClientGuard` refuses. */
 export const ON_CLIENT: Refusals = { ...INVALID_CLIENT, ...body(JSON_OR_FORM) };
 
 const NO_REFRESH_TOKEN: Refusals = {
-  no_refresh_token: new InvalidRequestError('ERR_TOKEN_MISSING', 'refresh_token is missing'),
-  two_refresh_tokens: new InvalidRequestError(
-    'ERR_TOKEN_SENT_TWICE',
-    'The refresh token was sent in a cookie and in the body',
-  ),
+  no_refresh_token: refreshTokenMissing(),
+  two_refresh_tokens: refreshTokenSentTwice(),
   no_cookie: new InvalidTokenError('ERR_TOKEN_MISSING'),
 };
 
