@@ -1,0 +1,60 @@
+import type { Wish } from './refresher.js';
+
+/** What `fetch` needs to know. */
+export interface Authority {
+  readonly base: URL;
+  /** those that may see the access token */
+  readonly origins: ReadonlySet<string>;
+  readonly fetch: typeof fetch;
+  getAccessToken(wish: Wish): Promise<string>;
+}
+
+type FetchInput = Parameters<typeof fetch>[0];
+
+/** RFC 9110 section 9.2.2. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/**
+ * As `fetch`, with the access token; after a 401 once more, with another one.
+ *
+ * A request is repeated only if its body can be sent again, and if it did nothing yet: its method is idempotent, or the
+ * challenge says that the token was refused before anything else was looked at.
+ */
+export async function authorizedFetch(
+  authority: Authority,
+  input: FetchInput,
+  init: RequestInit | undefined,
+): Promise<Response> {
+  const request = new Request(input instanceof Request ? input : new URL(input, authority.base), init);
+  if (request.headers.has('authorization')) return authority.fetch(request);
+  assertMayKnow(authority.origins, request);
+  const { signal } = request;
+  const spare = isStream(init?.body) ? null : request.clone();
+  const token = await authority.getAccessToken({ signal });
+  const answer = await send(authority, request, token);
+  if (answer.status !== 401) return answer;
+  const next = await authority.getAccessToken({ refused: token, signal }).catch(() => token);
+  if (next === token || !spare || !didNothing(request, answer)) return answer;
+  await answer.body?.cancel();
+  return send(authority, spare, next);
+}
+
+function send({ fetch: plain }: Authority, request: Request, token: string): Promise<Response> {
+  request.headers.set('authorization', `Bearer ${token}`);
+  return plain(request);
+}
+
+function assertMayKnow(origins: ReadonlySet<string>, { url }: Request): void {
+  const { origin } = new URL(url);
+  if (origins.has(origin)) return;
+  throw new TypeError(`${origin} must not see the access token; if it may, name it in the option origins`);
+}
+
+function isStream(body: unknown): boolean {
+  return body instanceof ReadableStream;
+}
+
+/** @see RFC 6750 section 3.1: with `invalid_token` the request was refused for its token */
+function didNothing({ method }: Request, { headers }: Response): boolean {
+  return IDEMPOTENT.has(method) || /\berror="?invalid_token\b/.test(headers.get('www-authenticate') ?? '');
+}

@@ -1,0 +1,25 @@
+/** Why a client has no access token to give. */
+export type TokenClientErrorCode =
+  /** nobody is logged in, or the session has ended: show the login */
+  | 'ERR_NO_SESSION'
+  /** the server cannot be reached or is busy; the session lives: try again later */
+  | 'ERR_UNAVAILABLE'
+  /** the server did not understand the refresh, and repeating it would not help: a wrong `baseUrl`, client or origin */
+  | 'ERR_REFUSED'
+  /** `dispose` was called */
+  | 'ERR_DISPOSED';
+
+/** What every method of a client rejects with. No token and no key is in its message. */
+export class TokenClientError extends Error {
+  override readonly name = 'TokenClientError';
+
+  constructor(
+    readonly code: TokenClientErrorCode,
+    message: string,
+    /** seconds after which another attempt is of use, where the server said so */
+    readonly retryAfter?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,72 @@
+import { memoryStorage } from './memory-storage.js';
+import { platform } from './platform.js';
+import type { TokenStorage } from './storage.js';
+
+export interface TokenClientOptions {
+  /**
+   * Where the server is: `https://api.example.com`. In a page an empty text or a path will do, for the page's own origin.
+   * `fetch` resolves relative addresses against it.
+   */
+  readonly baseUrl: string;
+  /** As `routes.prefix` of the server; `auth`. */
+  readonly prefix?: string;
+  /** `cookie`: in the server's HttpOnly cookie, the default in pages. Elsewhere `memoryStorage()`. */
+  readonly storage?: 'cookie' | TokenStorage;
+  /** Origins besides that of `baseUrl` to which `fetch` may send the access token. */
+  readonly origins?: readonly string[];
+  /** The `client_id` of the refresh; needed unless it is the server's default client. */
+  readonly clientId?: string;
+  /** Tabs of one origin whose clients have the same name share one session; derived from `baseUrl`. */
+  readonly name?: string;
+  /** Seconds for one request to the server, and for waiting until another tab is done; 10. Keep it within the server's leeway. */
+  readonly timeout?: number;
+  /** Seconds that somebody who needs an access token waits while the server cannot be reached; 30. */
+  readonly patience?: number;
+  /** In place of the platform's. */
+  readonly fetch?: typeof fetch;
+}
+
+/** Durations in milliseconds. */
+export interface ResolvedOptions {
+  readonly base: URL;
+  readonly routes: URL;
+  /** null: the cookie */
+  readonly storage: TokenStorage | null;
+  readonly origins: ReadonlySet<string>;
+  readonly clientId: string | undefined;
+  readonly name: string;
+  readonly timeout: number;
+  readonly patience: number;
+  readonly fetch: typeof fetch;
+}
+
+/** @throws {TypeError} an option is wrong, or this platform lacks what it needs */
+export function resolveOptions(options: TokenClientOptions): ResolvedOptions {
+  const { prefix = 'auth', origins = [], clientId, timeout = 10, patience = 30 } = options;
+  const base = resolveBase(options.baseUrl);
+  const storage = options.storage ?? (platform.document ? 'cookie' : memoryStorage());
+  for (const seconds of [timeout, patience]) {
+    if (!(seconds > 0 && seconds < 1e6))
+      throw new TypeError('timeout and patience are positive numbers of seconds');
+  }
+  return {
+    base,
+    routes: new URL(prefix && `${prefix}/`, base),
+    storage: storage === 'cookie' ? null : storage,
+    origins: new Set([base, ...origins].map((origin) => new URL(origin).origin)),
+    clientId,
+    name: options.name ?? `token-family ${base.href}`,
+    timeout: timeout * 1000,
+    patience: patience * 1000,
+    // Looked up at each call, so that what instruments it later is heard; and called as the platform wants it, on nothing.
+    fetch: options.fetch ?? ((...request) => fetch(...request)),
+  };
+}
+
+function resolveBase(baseUrl: string): URL {
+  try {
+    return new URL(`${baseUrl.replace(/\/+$/, '')}/`, platform.location?.origin);
+  } catch {
+    throw new TypeError('baseUrl must be an address such as https://api.example.com; a path needs a page');
+  }
+}

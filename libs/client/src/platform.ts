@@ -1,0 +1,51 @@
+/** What a page, a worker or Node may offer. All of it may be absent, and some throws when it is looked at. */
+interface Platform {
+  readonly document?: EventSource & { readonly visibilityState?: string };
+  readonly location?: { readonly origin: string };
+  readonly navigator?: { readonly onLine?: boolean; readonly locks?: Locks };
+  readonly localStorage?: WebStorage;
+  readonly BroadcastChannel?: new (name: string) => Channel;
+  readonly addEventListener?: EventSource['addEventListener'];
+  readonly removeEventListener?: EventSource['removeEventListener'];
+}
+
+export interface EventSource {
+  addEventListener(type: string, listener: () => void): void;
+  removeEventListener(type: string, listener: () => void): void;
+}
+
+export interface WebStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+interface Locks {
+  request<T>(name: string, options: { signal: AbortSignal }, task: () => Promise<T>): Promise<T>;
+}
+
+export interface Channel {
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+  /** in Node: an open channel does not keep the process alive */
+  unref?(): void;
+}
+
+export const platform = globalThis as unknown as Platform;
+
+/** Web Storage, where it may be used; to look at it throws where a user has forbidden it. */
+export function localStorage(): WebStorage | undefined {
+  try {
+    return platform.localStorage;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As `setTimeout`; in Node it does not keep the process alive. */
+export function later(task: () => void, milliseconds: number): () => void {
+  const timer: unknown = setTimeout(task, milliseconds);
+  (timer as { unref?(): void }).unref?.();
+  return () => clearTimeout(timer as number);
+}
