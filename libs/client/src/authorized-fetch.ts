@@ -12,7 +12,7 @@ export interface Authority {
 type FetchInput = Parameters<typeof fetch>[0];
 
 /** RFC 9110 section 9.2.2. */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
 
 /**
  * As `fetch`, with the access token; after a 401 once more, with another one.
@@ -27,9 +27,11 @@ export async function authorizedFetch(
 ): Promise<Response> {
   const request = new Request(input instanceof Request ? input : new URL(input, authority.base), init);
   if (request.headers.has('authorization')) return authority.fetch(request);
-  assertMayKnow(authority.origins, request);
+  const { origin } = new URL(request.url);
+  if (!authority.origins.has(origin))
+    throw new TypeError(`${origin} is none of the origins that may see the token`);
   const { signal } = request;
-  const spare = isStream(init?.body) ? null : request.clone();
+  const spare = init?.body instanceof ReadableStream ? null : request.clone();
   const token = await authority.getAccessToken({ signal });
   const answer = await send(authority, request, token);
   if (answer.status !== 401) return answer;
@@ -44,17 +46,9 @@ function send({ fetch: plain }: Authority, request: Request, token: string): Pro
   return plain(request);
 }
 
-function assertMayKnow(origins: ReadonlySet<string>, { url }: Request): void {
-  const { origin } = new URL(url);
-  if (origins.has(origin)) return;
-  throw new TypeError(`${origin} must not see the access token; if it may, name it in the option origins`);
-}
-
-function isStream(body: unknown): boolean {
-  return body instanceof ReadableStream;
-}
-
 /** @see RFC 6750 section 3.1: with `invalid_token` the request was refused for its token */
 function didNothing({ method }: Request, { headers }: Response): boolean {
-  return IDEMPOTENT.has(method) || /\berror="?invalid_token\b/.test(headers.get('www-authenticate') ?? '');
+  return (
+    IDEMPOTENT.includes(method) || /\berror="?invalid_token\b/.test(headers.get('www-authenticate') ?? '')
+  );
 }

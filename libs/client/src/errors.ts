@@ -18,8 +18,24 @@ export class TokenClientError extends Error {
     message: string,
     /** seconds after which another attempt is of use, where the server said so */
     readonly retryAfter?: number,
-    options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(message);
   }
+}
+
+export function noSession(): TokenClientError {
+  return new TokenClientError('ERR_NO_SESSION', 'Nobody is logged in');
+}
+
+/** @param retryAfter seconds */
+export function unavailable(retryAfter?: number): TokenClientError {
+  return new TokenClientError('ERR_UNAVAILABLE', 'The server cannot be reached', retryAfter);
+}
+
+export function refused(status: number): TokenClientError {
+  return new TokenClientError('ERR_REFUSED', `The server refused with ${status}`);
+}
+
+export function disposed(): TokenClientError {
+  return new TokenClientError('ERR_DISPOSED', 'The client was disposed');
 }

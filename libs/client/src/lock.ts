@@ -1,4 +1,4 @@
-import { later, platform } from './platform.js';
+import { platform } from './platform.js';
 
 /**
  * Runs `task` while no other tab runs one of that name; after `timeout` milliseconds of waiting, all the same: the server
@@ -7,22 +7,12 @@ import { later, platform } from './platform.js';
  * The browser takes the lock from a tab that dies. Where there are no Web Locks the task runs at once.
  */
 export async function runAlone<T>(name: string, task: () => Promise<T>, timeout: number): Promise<T> {
-  const locks = platform.navigator?.locks;
-  if (!locks) return task();
-  const waiting = new AbortController();
-  const stopWaiting = later(() => waiting.abort(), timeout);
-  let hasBegun = false;
+  let begun: Promise<T> | undefined;
+  const begin = (): Promise<T> => (begun ??= task());
   try {
-    return await locks.request(name, { signal: waiting.signal }, () => {
-      hasBegun = true;
-      stopWaiting();
-      return task();
-    });
-  } catch (error) {
-    // Waited for too long, or the page may not use locks (an opaque origin).
-    if (hasBegun) throw error;
-    return await task();
-  } finally {
-    stopWaiting();
+    return await platform.navigator!.locks!.request(name, { signal: AbortSignal.timeout(timeout) }, begin);
+  } catch {
+    // Waited for too long; or there are none, or not for an opaque origin. What has begun has failed by itself.
+    return begin();
   }
 }

@@ -1,4 +1,4 @@
-import { memoryStorage } from './memory-storage.js';
+import { memoryStorage } from './storages.js';
 import { platform } from './platform.js';
 import type { TokenStorage } from './storage.js';
 
@@ -40,15 +40,11 @@ export interface ResolvedOptions {
   readonly fetch: typeof fetch;
 }
 
-/** @throws {TypeError} an option is wrong, or this platform lacks what it needs */
+/** @throws {TypeError} `baseUrl` is no address, or a path outside of pages; one of `origins` is no address */
 export function resolveOptions(options: TokenClientOptions): ResolvedOptions {
   const { prefix = 'auth', origins = [], clientId, timeout = 10, patience = 30 } = options;
-  const base = resolveBase(options.baseUrl);
+  const base = new URL(`${options.baseUrl.replace(/\/+$/, '')}/`, platform.location?.origin);
   const storage = options.storage ?? (platform.document ? 'cookie' : memoryStorage());
-  for (const seconds of [timeout, patience]) {
-    if (!(seconds > 0 && seconds < 1e6))
-      throw new TypeError('timeout and patience are positive numbers of seconds');
-  }
   return {
     base,
     routes: new URL(prefix && `${prefix}/`, base),
@@ -61,12 +57,4 @@ export function resolveOptions(options: TokenClientOptions): ResolvedOptions {
     // Looked up at each call, so that what instruments it later is heard; and called as the platform wants it, on nothing.
     fetch: options.fetch ?? ((...request) => fetch(...request)),
   };
-}
-
-function resolveBase(baseUrl: string): URL {
-  try {
-    return new URL(`${baseUrl.replace(/\/+$/, '')}/`, platform.location?.origin);
-  } catch {
-    throw new TypeError('baseUrl must be an address such as https://api.example.com; a path needs a page');
-  }
 }

@@ -1,20 +1,18 @@
 /** What a page, a worker or Node may offer. All of it may be absent, and some throws when it is looked at. */
 interface Platform {
-  readonly document?: EventSource & { readonly visibilityState?: string };
+  readonly document?: { readonly visibilityState?: string };
   readonly location?: { readonly origin: string };
   readonly navigator?: { readonly onLine?: boolean; readonly locks?: Locks };
   readonly localStorage?: WebStorage;
   readonly BroadcastChannel?: new (name: string) => Channel;
-  readonly addEventListener?: EventSource['addEventListener'];
-  readonly removeEventListener?: EventSource['removeEventListener'];
+  addEventListener?(
+    type: string,
+    listener: (event: { readonly type: string }) => void,
+    options: { readonly signal: AbortSignal },
+  ): void;
 }
 
-export interface EventSource {
-  addEventListener(type: string, listener: () => void): void;
-  removeEventListener(type: string, listener: () => void): void;
-}
-
-export interface WebStorage {
+interface WebStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
@@ -34,16 +32,7 @@ export interface Channel {
 
 export const platform = globalThis as unknown as Platform;
 
-/** Web Storage, where it may be used; to look at it throws where a user has forbidden it. */
-export function localStorage(): WebStorage | undefined {
-  try {
-    return platform.localStorage;
-  } catch {
-    return undefined;
-  }
-}
-
-/** As `setTimeout`; in Node it does not keep the process alive. */
+/** As `setTimeout`, for what nobody waits for: in Node it does not keep the process alive. */
 export function later(task: () => void, milliseconds: number): () => void {
   const timer: unknown = setTimeout(task, milliseconds);
   (timer as { unref?(): void }).unref?.();

@@ -1,10 +1,11 @@
 import type { Session } from './session.js';
 import type { TokenStorage } from './storage.js';
+import { attempt } from './storages.js';
 
 /** A refresh token as it is stored, with the Idempotency-Key that goes with every attempt to spend it. */
 export interface RefreshToken {
   readonly token: string;
-  /** 32 hexadecimal digits, random, drawn with the token and used for no other */
+  /** 128 random bits, drawn with the token and used for no other */
   readonly key: string;
   readonly session: Session;
 }
@@ -16,84 +17,71 @@ export interface RefreshToken {
  * the order of the calls. A text that could not be written is no loss: the token before it, presented with its key, gets the
  * same answer again.
  */
-export class RefreshTokens {
-  #known: RefreshToken | null = null;
-  /** what was in the storage when `#known` was last brought in line with it */
-  #text: string | null | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(private readonly storage: TokenStorage) {}
-
-  async read(): Promise<RefreshToken | null> {
-    await this.#last;
-    const text = await attempt(() => this.storage.get());
-    // Unreadable, or as it was: what is known is at least as new.
-    if (text !== undefined && text !== this.#text) {
-      this.#text = text;
-      this.#known = parse(text);
-    }
-    return this.#known;
-  }
-
+export interface RefreshTokens {
+  read(): Promise<RefreshToken | null>;
   /**
    * Keeps a token with a key of its own; where another tab has stored the same one, its key is adopted.
    *
-   * @param signal aborted: nothing is written any more, and what has been has been removed since
+   * @param signal aborted: nothing is written any more
+   * @param newKey whether the key is replaced in any case
    */
-  async write(token: string, session: Session, signal: AbortSignal): Promise<void> {
-    const stored = await this.read();
-    if (stored?.token !== token) await this.#put({ token, key: newKey(), session }, signal);
-  }
-
-  /** Gives the stored token another key. */
-  async renewKey(refreshToken: RefreshToken, signal: AbortSignal): Promise<void> {
-    await this.#put({ ...refreshToken, key: newKey() }, signal);
-  }
-
-  /** Removes the token, if it is of that session. */
-  async remove(sid: string | undefined): Promise<RefreshToken | null> {
-    const stored = await this.read();
-    if (!stored || (sid !== undefined && stored.session.sid !== sid)) return null;
-    this.#known = null;
-    await this.#next(async () => {
-      if ((await attempt(() => this.storage.remove())) !== undefined) this.#text = null;
-    });
-    return stored;
-  }
-
-  async #put(refreshToken: RefreshToken, signal: AbortSignal): Promise<void> {
-    await this.#next(async () => {
-      if (signal.aborted) return;
-      const text = JSON.stringify(refreshToken);
-      this.#known = refreshToken;
-      if ((await attempt(() => this.storage.set(text))) !== undefined) this.#text = text;
-    });
-  }
-
-  #next(task: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(task);
-    this.#last = done;
-    return done;
-  }
+  write(token: string, session: Session, signal: AbortSignal, newKey?: boolean): Promise<void>;
+  /**
+   * Removes the token, if it is of that session; of any, where none is named.
+   *
+   * @returns what was removed
+   */
+  remove(sid: string | undefined): Promise<RefreshToken | null>;
 }
 
-/** What `call` resolves to, null for nothing; undefined when it failed. */
-async function attempt(call: () => unknown): Promise<string | null | undefined> {
-  try {
-    return ((await call()) as string | null | undefined) ?? null;
-  } catch {
-    return undefined;
+export function createRefreshTokens(storage: TokenStorage): RefreshTokens {
+  let known: RefreshToken | null = null;
+  /** what was in the storage when `known` was last brought in line with it */
+  let seen: string | null | undefined;
+  let last: Promise<void> = Promise.resolve();
+
+  async function read(): Promise<RefreshToken | null> {
+    await last;
+    const text = await attempt(() => storage.get());
+    // Unreadable, or as it was: what is known is at least as new.
+    if (text !== undefined && text !== seen) known = parse((seen = text));
+    return known;
   }
+
+  /** In its turn. What is known has changed even where the storage could not be. */
+  function change(signal: AbortSignal | undefined, next: RefreshToken | null): Promise<void> {
+    return (last = last.then(async () => {
+      if (signal?.aborted) return;
+      known = next;
+      const text = next && JSON.stringify(next);
+      const done = await attempt(() => (text === null ? storage.remove() : storage.set(text)));
+      if (done !== undefined) seen = text;
+    }));
+  }
+
+  return {
+    read,
+    async write(token, session, signal, newKey) {
+      if (newKey || (await read())?.token !== token)
+        await change(signal, { token, key: randomKey(), session });
+    },
+    async remove(sid) {
+      const stored = await read();
+      if (!stored || (sid ?? stored.session.sid) !== stored.session.sid) return null;
+      await change(undefined, null);
+      return stored;
+    },
+  };
 }
 
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** Digits and hyphens; pages without TLS can make it, too. */
+function randomKey(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join('-');
 }
 
 function parse(text: string | null): RefreshToken | null {
   try {
-    const { token, key, session } = JSON.parse(text ?? '') as RefreshToken;
+    const { token, key, session } = JSON.parse(text!) as RefreshToken;
     return [token, key, session.sid].every((part) => typeof part === 'string')
       ? { token, key, session }
       : null;

@@ -1,3 +1,5 @@
+import type { Tokens } from './token-response.js';
+
 /** Who is logged in, as far as a client can say without reading the access token. */
 export interface Session {
   /** the session's id, the `sid` claim of its access tokens */
@@ -16,4 +18,8 @@ export interface SessionChange {
    * login has taken its place.
    */
   readonly reason: 'login' | 'restored' | 'logout' | 'invalid_grant' | 'replaced';
+}
+
+export function sessionOf({ sid, scope }: Tokens): Session {
+  return scope === undefined ? { sid } : { sid, scope };
 }

@@ -1,18 +1,18 @@
-import { AuthServer } from './auth-server.js';
+import { authServer } from './auth-server.js';
 import { authorizedFetch } from './authorized-fetch.js';
-import { TokenClientError } from './errors.js';
-import { now } from './instant.js';
+import { disposed, type TokenClientError } from './errors.js';
 import { runAlone } from './lock.js';
-import { Logout } from './logout.js';
-import { resolveOptions, type ResolvedOptions, type TokenClientOptions } from './options.js';
-import { Pause } from './pause.js';
-import { RefreshTokens } from './refresh-token.js';
-import { Refresher, sessionOf, type Wish } from './refresher.js';
-import { Schedule } from './schedule.js';
-import { SessionState } from './session-state.js';
-import type { Session, SessionChange } from './session.js';
-import { Tabs } from './tabs.js';
-import { isTokenResponse, type TokenResponse } from './token-response.js';
+import { createLogout } from './logout.js';
+import { resolveOptions, type TokenClientOptions } from './options.js';
+import { createPause } from './pause.js';
+import { createRefreshTokens } from './refresh-token.js';
+import { createRefresher, type Refresher, type Wish } from './refresher.js';
+import { createSchedule, type Schedule } from './schedule.js';
+import { createSessionState } from './session-state.js';
+import { sessionOf, type Session, type SessionChange } from './session.js';
+import { startStopwatch } from './stopwatch.js';
+import { joinTabs, type News } from './tabs.js';
+import { isTokenResponse, type TokenResponse, type Tokens } from './token-response.js';
 
 /** One session, kept for as long as the server lets it live. */
 export interface TokenClient {
@@ -87,162 +87,133 @@ export interface TokenClient {
  * @throws {TypeError} an option is wrong
  */
 export function createTokenClient(options: TokenClientOptions): TokenClient {
-  return new Client(resolveOptions(options));
-}
+  const resolved = resolveOptions(options);
+  const { storage, name, timeout, patience } = resolved;
+  const isShared = storage?.isShared !== false;
+  const state = createSessionState();
+  const pause = createPause();
+  const server = authServer(resolved);
+  const refreshTokens = storage && createRefreshTokens(storage);
+  const logout = createLogout(server, patience, storage ? null : name);
+  const tabs = joinTabs(isShared ? name : null, hear);
+  const refresher: Refresher = createRefresher({
+    state,
+    server,
+    tabs,
+    pause,
+    refreshTokens,
+    patience,
+    lock(task) {
+      if (storage?.lock) return storage.lock(task, timeout);
+      return isShared ? runAlone(name, task, timeout) : task();
+    },
+    settled: () => schedule.arm(),
+  });
+  const schedule: Schedule = createSchedule(state, refresher, pause);
+  let isDisposed = false;
+  /** what has to be over before anything is known */
+  let ready = finishLogout();
 
-class Client implements TokenClient {
-  readonly #state = new SessionState();
-  readonly #pause = new Pause();
-  readonly #refreshTokens: RefreshTokens | null;
-  readonly #tabs: Tabs;
-  readonly #refresher: Refresher;
-  readonly #schedule: Schedule;
-  readonly #logout: Logout;
-  #storing: Promise<void> = Promise.resolve();
-  #isDisposed = false;
-
-  constructor(private readonly options: ResolvedOptions) {
-    const { storage, name, timeout, patience } = options;
-    const state = this.#state;
-    const server = new AuthServer(options);
-    const isShared = storage?.isShared !== false;
-    this.#refreshTokens = storage && new RefreshTokens(storage);
-    this.#tabs = new Tabs(isShared ? name : null, {
-      login: (session) => void this.#heardOfLogin(session),
-      refreshed: (sid) => this.#refresher.heardOf(sid),
-      ended: (sid, reason) => this.#heardOfEnd(sid, reason),
-      offer: (sid) => this.#refresher.offer(sid),
-    });
-    this.#refresher = new Refresher({
-      state,
-      server,
-      tabs: this.#tabs,
-      pause: this.#pause,
-      refreshTokens: this.#refreshTokens,
-      patience,
-      lock: (task) => {
-        if (storage?.lock) return storage.lock(task, timeout);
-        return isShared ? runAlone(name, task, timeout) : task();
-      },
-      settled: () => this.#schedule.arm(),
-    });
-    this.#schedule = new Schedule(state, this.#refresher, this.#pause);
-    this.#logout = new Logout(server, patience, storage ? null : name);
-    this.#finishLogout();
+  function assertAlive(): void {
+    if (isDisposed) throw disposed();
   }
 
-  get session(): Session | null | undefined {
-    return this.#state.session;
-  }
-
-  async getSession(): Promise<Session | null> {
-    await this.#discover();
-    if (this.#state.session === undefined) {
-      await this.#refresher.get({}).catch((error: TokenClientError) => {
-        if (error.code !== 'ERR_NO_SESSION') throw error;
-      });
-    }
-    return this.#state.session ?? null;
-  }
-
-  async setTokens(response: TokenResponse): Promise<void> {
-    this.#assertAlive();
-    if (!isTokenResponse(response)) throw new TypeError('setTokens takes the body of a token response');
-    const { refresh_token: refreshToken } = response;
-    if ((refreshToken !== undefined) !== (this.#refreshTokens !== null)) {
-      throw new TypeError(
-        refreshToken === undefined
-          ? 'The login kept the refresh token in a cookie: leave X-Token-Carrier out, or choose the storage "cookie"'
-          : 'The login answered with the refresh token: send X-Token-Carrier: cookie with it, or choose another storage',
-      );
-    }
-    const askedAt = now();
-    const session = sessionOf(response);
-    this.#logout.forget();
-    this.#state.forget();
-    const { signal } = this.#state;
-    this.#storing = this.#refreshTokens?.write(refreshToken!, session, signal) ?? this.#storing;
-    await this.#storing;
-    if (signal.aborted) return;
-    this.#pause.end();
-    this.#state.begin(session, 'login');
-    this.#refresher.accept(response, askedAt, true);
-    this.#tabs.login(session);
-    this.#schedule.arm();
-  }
-
-  async getAccessToken(wish: Wish = {}): Promise<string> {
-    await this.#discover();
-    return this.#refresher.get(wish);
-  }
-
-  readonly fetch: TokenClient['fetch'] = (input, init) => {
-    const { base, origins, fetch: plain } = this.options;
-    const getAccessToken = (wish: Wish): Promise<string> => this.getAccessToken(wish);
-    return authorizedFetch({ base, origins, fetch: plain, getAccessToken }, input, init);
-  };
-
-  async logout(): Promise<void> {
-    this.#assertAlive();
-    if (this.#refreshTokens && this.#state.session === undefined) await this.#discover();
-    const { session, token } = this.#state;
-    this.#state.end('logout');
-    if (session) this.#tabs.ended(session.sid, 'logout');
-    const refreshToken = await this.#refreshTokens?.remove(session?.sid);
-    // With neither a cookie nor a token there is nothing the server could end.
-    if (this.#refreshTokens && !refreshToken && !token) return;
-    await this.#logout.send({ refreshToken: refreshToken ?? undefined, sid: session?.sid }, token?.value);
-  }
-
-  onSessionChange(listener: (change: SessionChange) => void): () => void {
-    return this.#state.onChange(listener);
-  }
-
-  dispose(): void {
-    this.#isDisposed = true;
-    this.#schedule.stop();
-    this.#logout.stop();
-    this.#tabs.close();
-    this.#state.forget();
+  /** An earlier page was logged out without the server's knowing, and the cookie is still there. */
+  async function finishLogout(): Promise<void> {
+    const sid = await logout.unfinished();
+    if (typeof sid !== 'string' || state.session) return;
+    state.end('logout');
+    logout.send({ sid: sid || undefined }).catch(() => {});
   }
 
   /** What the storage says of the session, where this tab does not know of one. */
-  async #discover(): Promise<void> {
-    this.#assertAlive();
-    const state = this.#state;
-    await this.#storing;
-    if (!this.#refreshTokens || state.session) return;
-    const { signal } = state;
-    const stored = await this.#refreshTokens.read();
-    this.#assertAlive();
+  async function discover(): Promise<void> {
+    assertAlive();
+    await ready;
+    if (!refreshTokens || state.session) return;
+    const signal = state.signal();
+    const stored = await refreshTokens.read();
+    assertAlive();
     if (signal.aborted || state.session) return;
     if (stored && stored.session.sid !== state.endedSid) state.begin(stored.session, 'restored');
     else state.session = null;
   }
 
-  async #heardOfLogin(session: Session): Promise<void> {
-    const stored = await this.#refreshTokens?.read();
-    if (this.#isDisposed || (this.#refreshTokens && stored?.session.sid !== session.sid)) return;
-    this.#state.begin(session, 'login');
-    this.#refresher.heardOf(session.sid);
+  async function hear({ session, ended }: News, tokens: Tokens | null): Promise<void> {
+    const age = startStopwatch();
+    const { sid } = session;
+    if (ended) {
+      if (state.session?.sid !== sid) return;
+      state.end(ended);
+      // This tab may have been storing a token of it.
+      await refreshTokens?.remove(sid);
+      return;
+    }
+    const stored = await refreshTokens?.read();
+    if (isDisposed || sid === state.endedSid || (refreshTokens && stored?.session.sid !== sid)) return;
+    state.begin(session, 'login');
+    if (tokens && tokens.access_token !== state.refused) refresher.take(tokens, age);
   }
 
-  #heardOfEnd(sid: string, reason: SessionChange['reason']): void {
-    if (this.#state.session?.sid !== sid) return;
-    this.#state.end(reason);
-    // This tab may have been storing a token of it.
-    void this.#refreshTokens?.remove(sid);
+  async function getAccessToken(wish: Wish = {}): Promise<string> {
+    await discover();
+    return refresher.get(wish);
   }
 
-  /** An earlier page was logged out without the server's knowing, and the cookie is still there. */
-  #finishLogout(): void {
-    const { unfinished } = this.#logout;
-    if (unfinished === null) return;
-    this.#state.end('logout');
-    this.#logout.send({ sid: unfinished || undefined }).catch(() => {});
-  }
-
-  #assertAlive(): void {
-    if (this.#isDisposed) throw new TokenClientError('ERR_DISPOSED', 'The client was disposed');
-  }
+  return {
+    get session() {
+      return state.session;
+    },
+    async getSession() {
+      await discover();
+      if (state.session === undefined) {
+        await refresher.get({}).catch((error: TokenClientError) => {
+          if (error.code !== 'ERR_NO_SESSION') throw error;
+        });
+      }
+      return state.session ?? null;
+    },
+    async setTokens(response) {
+      assertAlive();
+      const { refresh_token: refreshToken } = response;
+      if (!isTokenResponse(response) || (refreshToken !== undefined) !== (storage !== null)) {
+        throw new TypeError(`setTokens takes a token response ${storage ? 'with' : 'without'} refresh_token`);
+      }
+      const age = startStopwatch();
+      const session = sessionOf(response);
+      logout.forget();
+      state.forget();
+      const signal = state.signal();
+      ready = refreshTokens?.write(refreshToken!, session, signal) ?? ready;
+      await ready;
+      if (signal.aborted) return;
+      pause.end();
+      state.begin(session, 'login');
+      await refresher.accept(response, age);
+    },
+    getAccessToken,
+    fetch: (input, init) => authorizedFetch({ ...resolved, getAccessToken }, input, init),
+    async logout() {
+      assertAlive();
+      if (storage) await discover();
+      const { session, token } = state;
+      const sid = session?.sid;
+      state.end('logout');
+      if (session) tabs?.end(session, 'logout');
+      const refreshToken = await refreshTokens?.remove(sid);
+      // Without a token there is nothing the server could end.
+      if (refreshToken !== null || token) await logout.send({ refreshToken, sid, accessToken: token?.value });
+    },
+    onSessionChange(listener) {
+      state.listeners.add(listener);
+      return () => state.listeners.delete(listener);
+    },
+    dispose() {
+      isDisposed = true;
+      schedule.stop();
+      logout.stop();
+      tabs?.close();
+      state.forget();
+    },
+  };
 }

@@ -18,11 +18,8 @@ export type Tokens = Pick<TokenResponse, 'access_token' | 'expires_in' | 'refres
 
 /** Whether `body` is a token response: a page of a hotel's network, answered with 200, is none. */
 export function isTokenResponse(body: unknown): body is Tokens {
-  const { access_token, expires_in, refresh_token, scope, sid } = Object(body) as Record<string, unknown>;
+  const { access_token, expires_in, refresh_token = '', sid } = Object(body) as Record<string, unknown>;
   return (
-    [access_token, sid].every((text) => typeof text === 'string' && text !== '') &&
-    [refresh_token, scope].every((text) => text === undefined || typeof text === 'string') &&
-    Number.isFinite(expires_in) &&
-    (expires_in as number) > 0
+    [access_token, refresh_token, sid].every((text) => typeof text === 'string') && (expires_in as number) > 0
   );
 }

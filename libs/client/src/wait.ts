@@ -1,31 +1,27 @@
-import { later } from './platform.js';
-
 /**
  * Waits for `work`, for `milliseconds`, or until one of `signals` is aborted, whichever comes first.
  *
  * @returns what `work` resolves to; undefined when something else came first
  */
-export async function firstOf<T>(
+export async function waitFor<T>(
   work: Promise<T> | null,
   milliseconds: number,
-  signals: readonly (AbortSignal | undefined)[],
+  ...signals: (AbortSignal | undefined)[]
 ): Promise<T | undefined> {
-  let stop = (): void => {};
+  const over = new AbortController();
+  let timer;
   const other = new Promise<undefined>((resolve) => {
     const end = (): void => resolve(undefined);
-    const cancel = later(end, milliseconds);
+    timer = setTimeout(end, milliseconds);
     for (const signal of signals) {
+      signal?.addEventListener('abort', end, { signal: over.signal });
       if (signal?.aborted) end();
-      signal?.addEventListener('abort', end);
     }
-    stop = () => {
-      cancel();
-      for (const signal of signals) signal?.removeEventListener('abort', end);
-    };
   });
   try {
-    return await (work ? Promise.race([work, other]) : other);
+    return await Promise.race([work ?? other, other]);
   } finally {
-    stop();
+    clearTimeout(timer);
+    over.abort();
   }
 }

@@ -1,0 +1,40 @@
+import { platform } from './platform.js';
+import type { TokenStorage } from './storage.js';
+
+/** Keeps the refresh token in memory: it is gone with the page or the process. The default outside of pages. */
+export function memoryStorage(): TokenStorage {
+  let kept: string | null = null;
+  return {
+    isShared: false,
+    get: () => kept,
+    set: (value) => (kept = value),
+    remove: () => (kept = null),
+  };
+}
+
+/**
+ * Keeps the refresh token in `localStorage`, where tabs share it and a reload finds it.
+ *
+ * **Every script of the origin can read it there**, one injected by an attacker included, and take it away to use it
+ * elsewhere. Prefer the cookie carrier, which no script can read. Where the browser forbids storage, the session lives in
+ * the tab's memory.
+ *
+ * @param key the name of the entry
+ */
+export function webStorage(key = 'token-family'): TokenStorage {
+  // Looked at with each call: it throws where a user has forbidden it, and where there is none.
+  return {
+    get: () => platform.localStorage!.getItem(key),
+    set: (value) => platform.localStorage!.setItem(key, value),
+    remove: () => platform.localStorage!.removeItem(key),
+  };
+}
+
+/** What `call` resolves to, null for nothing; undefined when it failed. */
+export async function attempt(call: () => unknown): Promise<string | null | undefined> {
+  try {
+    return ((await call()) as string | null | undefined) ?? null;
+  } catch {
+    return undefined;
+  }
+}
