@@ -10,8 +10,6 @@ export interface AccessToken {
   readonly dueAt: number;
   /** the age at which it is handed out no more: a request takes its time to arrive */
   readonly staleAt: number;
-  /** the token before it was refused by a resource server */
-  readonly isReplacement: boolean;
 }
 
 /** So long before the end, and up to twice as long, another one is due; a tenth of what lives shorter than five minutes. */

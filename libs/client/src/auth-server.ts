@@ -1,6 +1,5 @@
 import type { ResolvedOptions } from './options.js';
 import type { RefreshToken } from './refresh-token.js';
-import { retryAfterOf } from './retry-after.js';
 import { isTokenResponse, type Tokens } from './token-response.js';
 import { waitFor } from './wait.js';
 
@@ -15,7 +14,7 @@ export type Answer =
   | { readonly kind: 'session_mismatch' }
   /** wrong in a way that a repeat does not mend */
   | { readonly kind: 'refused'; readonly status: number }
-  /** lost, late, busy or no answer of ours: nobody knows what it did */
+  /** lost, late, busy or no answer of ours: nobody knows what it did; `retryAfter` in milliseconds */
   | { readonly kind: 'unavailable'; readonly retryAfter?: number | undefined };
 
 /** Which session is meant, and by what it is known. */
@@ -87,4 +86,12 @@ async function read(response: Response, isInBody: boolean): Promise<Answer> {
   }
   const isLater = status < 300 || status >= 500 || [408, 425, 429].includes(status);
   return isLater ? { kind: 'unavailable', retryAfter: retryAfterOf(response) } : { kind: 'refused', status };
+}
+
+/** An hour, in milliseconds: a proxy that errs must not end a session. */
+const LONGEST = 3_600_000;
+
+/** Milliseconds. A date is not believed: this device's clock may be wrong. RFC 9110 section 10.2.3. */
+function retryAfterOf({ headers }: Response): number | undefined {
+  return Math.min(Number(headers.get('retry-after')) * 1000, LONGEST) || undefined;
 }

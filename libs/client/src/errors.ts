@@ -6,6 +6,8 @@ export type TokenClientErrorCode =
   | 'ERR_UNAVAILABLE'
   /** the server did not understand the refresh, and repeating it would not help: a wrong `baseUrl`, client or origin */
   | 'ERR_REFUSED'
+  /** the storage cannot be read, so that nobody knows who is logged in; `cause` says why */
+  | 'ERR_STORAGE'
   /** `dispose` was called */
   | 'ERR_DISPOSED';
 
@@ -18,8 +20,9 @@ export class TokenClientError extends Error {
     message: string,
     /** seconds after which another attempt is of use, where the server said so */
     readonly retryAfter?: number,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
   }
 }
 
@@ -34,6 +37,10 @@ export function unavailable(retryAfter?: number): TokenClientError {
 
 export function refused(status: number): TokenClientError {
   return new TokenClientError('ERR_REFUSED', `The server refused with ${status}`);
+}
+
+export function unreadable(cause: unknown): TokenClientError {
+  return new TokenClientError('ERR_STORAGE', 'The storage cannot be read', undefined, { cause });
 }
 
 export function disposed(): TokenClientError {

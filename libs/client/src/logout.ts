@@ -1,8 +1,8 @@
 import type { AuthServer, Presented } from './auth-server.js';
 import { refused, unavailable } from './errors.js';
 import { createPause } from './pause.js';
-import { later } from './platform.js';
-import { attempt, webStorage } from './storages.js';
+import { later, platform } from './platform.js';
+import { attempt } from './storages.js';
 import { waitFor } from './wait.js';
 
 /** Tells the server that a session has ended, again and again until it has heard. */
@@ -13,7 +13,7 @@ export interface Logout {
    */
   send(presented: Presented): Promise<void>;
   /** The session whose cookie an earlier page could not get rid of; an empty text for one that was not known. */
-  unfinished(): Promise<string | null | undefined>;
+  unfinished(): string | null;
   /** A new login has replaced the cookie: there is nothing to tell of it any more. */
   forget(): void;
   stop(): void;
@@ -22,7 +22,8 @@ export interface Logout {
 /** @param name under which a page leaves behind that the cookie is still there; null where there is no cookie */
 export function createLogout(server: AuthServer, patience: number, name: string | null): Logout {
   // No token is in it. Where there is no Web Storage a reload forgets, and nothing better can be had.
-  const mark = name === null ? null : webStorage(`${name} logout`);
+  const key = `${name} logout`;
+  const mark = name === null ? undefined : attempt(() => platform.localStorage);
   let current = new AbortController();
 
   async function tell(presented: Presented, signal: AbortSignal) {
@@ -31,7 +32,7 @@ export function createLogout(server: AuthServer, patience: number, name: string 
       const answer = await server('logout', presented, signal);
       if (signal.aborted) return answer;
       if (answer.kind !== 'unavailable') {
-        await attempt(() => mark?.remove());
+        attempt(() => mark?.removeItem(key));
         return answer;
       }
       pause.extend(answer.retryAfter);
@@ -41,18 +42,18 @@ export function createLogout(server: AuthServer, patience: number, name: string 
 
   return {
     async send(presented) {
-      await attempt(() => mark?.set(presented.sid ?? ''));
+      attempt(() => mark?.setItem(key, presented.sid ?? ''));
       const { signal } = current;
       const answer = await waitFor(tell(presented, signal), patience, signal);
       if (answer?.kind === 'refused') throw refused(answer.status);
       if (!answer) throw unavailable();
     },
-    unfinished: async () => attempt(() => mark?.get()),
+    unfinished: () => attempt(() => mark?.getItem(key)) ?? null,
     forget() {
-      if (!mark) return;
+      if (name === null) return;
       current.abort();
       current = new AbortController();
-      void attempt(() => mark.remove());
+      attempt(() => mark?.removeItem(key));
     },
     stop: () => current.abort(),
   };

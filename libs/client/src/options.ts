@@ -43,7 +43,7 @@ export interface ResolvedOptions {
 /** @throws {TypeError} `baseUrl` is no address, or a path outside of pages; one of `origins` is no address */
 export function resolveOptions(options: TokenClientOptions): ResolvedOptions {
   const { prefix = 'auth', origins = [], clientId, timeout = 10, patience = 30 } = options;
-  const base = new URL(`${options.baseUrl.replace(/\/+$/, '')}/`, platform.location?.origin);
+  const base = new URL(options.baseUrl.replace(/\/*$/, '/'), platform.location?.origin);
   const storage = options.storage ?? (platform.document ? 'cookie' : memoryStorage());
   return {
     base,

@@ -1,6 +1,6 @@
+import { unreadable } from './errors.js';
 import type { Session } from './session.js';
 import type { TokenStorage } from './storage.js';
-import { attempt } from './storages.js';
 
 /** A refresh token as it is stored, with the Idempotency-Key that goes with every attempt to spend it. */
 export interface RefreshToken {
@@ -18,14 +18,14 @@ export interface RefreshToken {
  * same answer again.
  */
 export interface RefreshTokens {
+  /** @throws {TokenClientError} `ERR_STORAGE`: it cannot be read, and nothing is known from before */
   read(): Promise<RefreshToken | null>;
   /**
-   * Keeps a token with a key of its own; where another tab has stored the same one, its key is adopted.
+   * Keeps a token with a new key.
    *
    * @param signal aborted: nothing is written any more
-   * @param newKey whether the key is replaced in any case
    */
-  write(token: string, session: Session, signal: AbortSignal, newKey?: boolean): Promise<void>;
+  write(token: string, session: Session, signal: AbortSignal): Promise<void>;
   /**
    * Removes the token, if it is of that session; of any, where none is named.
    *
@@ -35,40 +35,45 @@ export interface RefreshTokens {
 }
 
 export function createRefreshTokens(storage: TokenStorage): RefreshTokens {
-  let known: RefreshToken | null = null;
+  let known: RefreshToken | null | undefined;
   /** what was in the storage when `known` was last brought in line with it */
   let seen: string | null | undefined;
   let last: Promise<void> = Promise.resolve();
 
   async function read(): Promise<RefreshToken | null> {
     await last;
-    const text = await attempt(() => storage.get());
-    // Unreadable, or as it was: what is known is at least as new.
-    if (text !== undefined && text !== seen) known = parse((seen = text));
-    return known;
+    try {
+      const text = (await storage.get()) ?? null;
+      // As it was: what is known is at least as new.
+      if (text !== seen) known = parse((seen = text));
+    } catch (cause) {
+      if (known === undefined) throw unreadable(cause);
+    }
+    return known ?? null;
   }
 
   /** In its turn. What is known has changed even where the storage could not be. */
-  function change(signal: AbortSignal | undefined, next: RefreshToken | null): Promise<void> {
+  function change(next: RefreshToken | null, signal?: AbortSignal): Promise<void> {
     return (last = last.then(async () => {
       if (signal?.aborted) return;
       known = next;
       const text = next && JSON.stringify(next);
-      const done = await attempt(() => (text === null ? storage.remove() : storage.set(text)));
-      if (done !== undefined) seen = text;
+      try {
+        await (text === null ? storage.remove() : storage.set(text));
+        seen = text;
+      } catch {
+        // Then it is one behind, which is no loss.
+      }
     }));
   }
 
   return {
     read,
-    async write(token, session, signal, newKey) {
-      if (newKey || (await read())?.token !== token)
-        await change(signal, { token, key: randomKey(), session });
-    },
+    write: (token, session, signal) => change({ token, key: randomKey(), session }, signal),
     async remove(sid) {
       const stored = await read();
       if (!stored || (sid ?? stored.session.sid) !== stored.session.sid) return null;
-      await change(undefined, null);
+      await change(null);
       return stored;
     },
   };
@@ -81,10 +86,8 @@ function randomKey(): string {
 
 function parse(text: string | null): RefreshToken | null {
   try {
-    const { token, key, session } = JSON.parse(text!) as RefreshToken;
-    return [token, key, session.sid].every((part) => typeof part === 'string')
-      ? { token, key, session }
-      : null;
+    const found = JSON.parse(text!) as RefreshToken;
+    return found.token && found.key && found.session.sid ? found : null;
   } catch {
     return null;
   }

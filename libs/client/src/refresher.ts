@@ -44,27 +44,30 @@ export interface Refresher {
   /** Refreshes ahead of need: nobody waits for it, so that nobody is troubled if it fails. */
   refreshIfDue(): void;
   /** Takes what the server has answered, and shares it with the other tabs. */
-  accept(tokens: Tokens, age: Stopwatch): Promise<void> | undefined;
+  accept(tokens: Tokens, age: Stopwatch): Promise<void>;
   /** Takes what another tab has shared. */
   take(tokens: Tokens, age: Stopwatch): void;
 }
 
 /** Milliseconds for the news of the tab that had the lock until now: they may come after the lock. */
 const NEWS_DELAY = 50;
-/** Milliseconds for which a token that was fetched in place of a refused one, and is refused as well, is all there is. */
+const SHARE_TIMEOUT = 1_000;
+/** Milliseconds for which no second token is fetched because of a refusal: where fresh ones are refused, there is no better one. */
 const COOL_DOWN = 30_000;
 
 export function createRefresher(parts: Parts): Refresher {
   const { state, server, tabs, pause, refreshTokens, patience, lock, settled } = parts;
   let attempt: { readonly signal: AbortSignal; readonly done: Promise<TokenClientError | void> } | null =
     null;
+  let sinceRefusal: Stopwatch | undefined;
 
   async function get({ refused: unwanted, signal: callers }: Wish): Promise<string> {
     const signal = state.signal();
     const begin = performance.now();
     if (unwanted !== undefined && state.token?.value === unwanted) {
-      // Its predecessor was refused as well, a moment ago: so would the next one be.
-      if (state.token.isReplacement && state.token.age() < COOL_DOWN) return unwanted;
+      // One was replaced for this reason a moment ago: the next one would be refused as well.
+      if (sinceRefusal && sinceRefusal() < COOL_DOWN) return unwanted;
+      sinceRefusal = startStopwatch();
       state.refused = unwanted;
     }
     for (;;) {
@@ -95,7 +98,7 @@ export function createRefresher(parts: Parts): Refresher {
   }
 
   function refreshIfDue(): void {
-    if (state.token && !isFresh() && pause.remaining() === 0) void attemptOnce();
+    if (state.token && !isFresh() && pause.remaining() === 0) attemptOnce().catch(() => {});
   }
 
   function attemptOnce(): Promise<TokenClientError | void> {
@@ -124,20 +127,24 @@ export function createRefresher(parts: Parts): Refresher {
     const age = startStopwatch();
     const answer = await server('refresh', { refreshToken, sid: state.session?.sid }, signal);
     if (signal.aborted) return;
+    // Another tab may have been faster, where the lock was not waited for; what it has stored is newer.
+    const stored = await refreshTokens?.read();
+    if (signal.aborted) return;
+    const isLast = stored?.key === refreshToken?.key;
     switch (answer.kind) {
       case 'tokens': {
         const { tokens } = answer;
-        await refreshTokens?.write(tokens.refresh_token!, sessionOf(tokens), signal);
+        if (stored === null) return end('logout');
+        // The same token again keeps its key: another tab may be presenting both.
+        if (isLast && tokens.refresh_token !== refreshToken?.token) {
+          await refreshTokens!.write(tokens.refresh_token!, sessionOf(tokens), signal);
+        }
         if (signal.aborted) return;
         pause.end();
         return accept(tokens, age);
       }
-      case 'invalid_grant': {
-        // Where another tab was faster, it was not the last word.
-        const stored = await refreshTokens?.read();
-        if (signal.aborted || stored?.token !== refreshToken?.token) return;
-        return end('invalid_grant');
-      }
+      case 'invalid_grant':
+        return isLast ? end('invalid_grant') : undefined;
       case 'session_mismatch':
         // Whoever was logged in here is told before anything is done in the name of the other one.
         end('replaced');
@@ -146,7 +153,7 @@ export function createRefresher(parts: Parts): Refresher {
         pause.extend();
         return refused(answer.status);
       case 'key_reused':
-        if (refreshToken) await refreshTokens!.write(refreshToken.token, refreshToken.session, signal, true);
+        if (stored && isLast) await refreshTokens!.write(stored.token, stored.session, signal);
         return pause.extend();
       case 'unavailable':
         return pause.extend(answer.retryAfter);
@@ -161,21 +168,18 @@ export function createRefresher(parts: Parts): Refresher {
     tabs?.end(session, reason);
   }
 
-  function accept(tokens: Tokens, age: Stopwatch): Promise<void> | undefined {
+  function accept(tokens: Tokens, age: Stopwatch): Promise<void> {
     take(tokens, age);
     // Neither the refresh token nor whatever else the server said.
     const { access_token, expires_in } = tokens;
-    return tabs?.share({ access_token, expires_in: expires_in - age() / 1000, ...state.session! });
+    const rest = { access_token, expires_in: expires_in - age() / 1000, ...state.session! };
+    // A browser whose IndexedDB hangs must not hang this.
+    return tabs ? waitFor(tabs.share(rest), SHARE_TIMEOUT) : Promise.resolve();
   }
 
   function take(tokens: Tokens, age: Stopwatch): void {
     state.begin(sessionOf(tokens), 'restored');
-    state.token = {
-      value: tokens.access_token,
-      age,
-      ...scheduleOf(tokens.expires_in * 1000),
-      isReplacement: state.refused !== undefined && state.refused === state.token?.value,
-    };
+    state.token = { value: tokens.access_token, age, ...scheduleOf(tokens.expires_in * 1000) };
     settled();
   }
 

@@ -29,7 +29,7 @@ export function createSessionState(): SessionState {
   function turn(session: Session | null | undefined): void {
     const ended = epoch;
     epoch = new AbortController();
-    Object.assign(state, { session, token: null, refused: undefined });
+    Object.assign(state, { session, token: null });
     ended.abort();
   }
 

@@ -24,16 +24,16 @@ export function memoryStorage(): TokenStorage {
 export function webStorage(key = 'token-family'): TokenStorage {
   // Looked at with each call: it throws where a user has forbidden it, and where there is none.
   return {
-    get: () => platform.localStorage!.getItem(key),
+    get: () => attempt(() => platform.localStorage!.getItem(key)),
     set: (value) => platform.localStorage!.setItem(key, value),
     remove: () => platform.localStorage!.removeItem(key),
   };
 }
 
-/** What `call` resolves to, null for nothing; undefined when it failed. */
-export async function attempt(call: () => unknown): Promise<string | null | undefined> {
+/** What `call` returns; undefined when it fails. */
+export function attempt<T>(call: () => T): T | undefined {
   try {
-    return ((await call()) as string | null | undefined) ?? null;
+    return call();
   } catch {
     return undefined;
   }

@@ -11,13 +11,9 @@ export interface News {
   readonly session: Session;
   /** the session is over */
   readonly ended?: SessionChange['reason'];
-  /** an access token of it, fresh from the server */
-  readonly sealed?: Sealed | null;
-}
-
-interface Sealed {
-  readonly iv: Uint8Array<ArrayBuffer>;
-  readonly text: ArrayBuffer;
+  /** an access token of it, fresh from the server, as JSON, by AES-GCM */
+  readonly sealed?: ArrayBuffer;
+  readonly iv?: Uint8Array<ArrayBuffer>;
 }
 
 /** The other tabs of this origin, or, where there is no BroadcastChannel, nobody. */
@@ -42,14 +38,14 @@ export function joinTabs(
   let last: Promise<void> = Promise.resolve();
   const getKey = (): Promise<TabsKey> => (key ??= tabsKey(name!));
 
-  async function seal(tokens: Tokens): Promise<Sealed> {
+  async function seal(tokens: Tokens): Promise<Pick<News, 'sealed' | 'iv'>> {
     const iv = crypto.getRandomValues(new Uint8Array(12));
     const bytes = new TextEncoder().encode(JSON.stringify(tokens));
-    return { iv, text: await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await getKey(), bytes) };
+    return { iv, sealed: await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await getKey(), bytes) };
   }
 
-  async function open({ iv, text }: Sealed): Promise<Tokens> {
-    const bytes = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, await getKey(), text);
+  async function open({ iv, sealed }: News): Promise<Tokens> {
+    const bytes = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: iv! }, await getKey(), sealed!);
     return JSON.parse(new TextDecoder().decode(bytes)) as Tokens;
   }
 
@@ -63,15 +59,13 @@ export function joinTabs(
 
   channel.onmessage = ({ data }) => {
     const news = data as News;
-    last = last
-      .then(async () => hear(news, news.sealed ? await open(news.sealed).catch(() => null) : null))
-      .catch(() => {});
+    last = last.then(async () => hear(news, await open(news).catch(() => null))).catch(() => {});
   };
 
   return {
     async share(tokens) {
       // Without a key the others know at least that there is a session.
-      tell({ session: sessionOf(tokens), sealed: await seal(tokens).catch(() => null) });
+      tell({ session: sessionOf(tokens), ...(await seal(tokens).catch(() => null)) });
     },
     end: (session, ended) => tell({ session, ended }),
     close: () => channel.close(),

@@ -111,25 +111,16 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
   });
   const schedule: Schedule = createSchedule(state, refresher, pause);
   let isDisposed = false;
-  /** what has to be over before anything is known */
-  let ready = finishLogout();
+  let storing: Promise<void> | undefined;
 
   function assertAlive(): void {
     if (isDisposed) throw disposed();
   }
 
-  /** An earlier page was logged out without the server's knowing, and the cookie is still there. */
-  async function finishLogout(): Promise<void> {
-    const sid = await logout.unfinished();
-    if (typeof sid !== 'string' || state.session) return;
-    state.end('logout');
-    logout.send({ sid: sid || undefined }).catch(() => {});
-  }
-
   /** What the storage says of the session, where this tab does not know of one. */
   async function discover(): Promise<void> {
     assertAlive();
-    await ready;
+    await storing;
     if (!refreshTokens || state.session) return;
     const signal = state.signal();
     const stored = await refreshTokens.read();
@@ -157,7 +148,19 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
 
   async function getAccessToken(wish: Wish = {}): Promise<string> {
     await discover();
-    return refresher.get(wish);
+    try {
+      return await refresher.get(wish);
+    } catch (error) {
+      assertAlive();
+      throw error;
+    }
+  }
+
+  // An earlier page was logged out without the server's knowing, and the cookie is still there.
+  const unfinished = logout.unfinished();
+  if (unfinished !== null) {
+    state.end('logout');
+    logout.send({ sid: unfinished || undefined }).catch(() => {});
   }
 
   return {
@@ -167,7 +170,7 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     async getSession() {
       await discover();
       if (state.session === undefined) {
-        await refresher.get({}).catch((error: TokenClientError) => {
+        await getAccessToken().catch((error: TokenClientError) => {
           if (error.code !== 'ERR_NO_SESSION') throw error;
         });
       }
@@ -184,8 +187,8 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       logout.forget();
       state.forget();
       const signal = state.signal();
-      ready = refreshTokens?.write(refreshToken!, session, signal) ?? ready;
-      await ready;
+      storing = refreshTokens?.write(refreshToken!, session, signal);
+      await storing;
       if (signal.aborted) return;
       pause.end();
       state.begin(session, 'login');
