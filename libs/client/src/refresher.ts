@@ -64,7 +64,7 @@ export function createRefresher(parts: Parts): Refresher {
   async function get({ refused: unwanted, signal: callers }: Wish): Promise<string> {
     const signal = state.signal();
     const begin = performance.now();
-    if (unwanted !== undefined && state.token?.value === unwanted) {
+    if (unwanted && unwanted === state.token?.value && unwanted !== state.refused) {
       // One was replaced for this reason a moment ago: the next one would be refused as well.
       if (sinceRefusal && sinceRefusal() < COOL_DOWN) return unwanted;
       sinceRefusal = startStopwatch();

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { codeOf } from './errors.js';
 
 /** What a file made by a process is called after it, so that another can tell whether that process has gone. */
-export const PROCESS_NAME = /^(\d{1,10})-([0-9a-f]{16})-[0-9a-f]{32}$/;
+export const PROCESS_NAME = /^(\d{1,9})-([0-9a-f]{16})-[0-9a-f]{32}$/;
 
 let host: string | undefined;
 
