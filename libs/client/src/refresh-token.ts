@@ -27,11 +27,11 @@ export interface RefreshTokens {
    */
   write(token: string, session: Session, signal: AbortSignal): Promise<void>;
   /**
-   * Removes the token, if it is of that session; of any, where none is named.
+   * Removes the token, if it is of that session.
    *
    * @returns what was removed
    */
-  remove(sid: string | undefined): Promise<RefreshToken | null>;
+  remove(sid: string): Promise<RefreshToken | null>;
 }
 
 export function createRefreshTokens(storage: TokenStorage): RefreshTokens {
@@ -72,7 +72,7 @@ export function createRefreshTokens(storage: TokenStorage): RefreshTokens {
     write: (token, session, signal) => change({ token, key: randomKey(), session }, signal),
     async remove(sid) {
       const stored = await read();
-      if (!stored || (sid ?? stored.session.sid) !== stored.session.sid) return null;
+      if (stored?.session.sid !== sid) return null;
       await change(null);
       return stored;
     },

@@ -74,7 +74,7 @@ export function createRefresher(parts: Parts): Refresher {
       callers?.throwIfAborted();
       if (signal.aborted || state.session === null) throw noSession();
       const { token } = state;
-      if (token && isUsable()) {
+      if (token && isBefore('staleAt')) {
         refreshIfDue();
         return token.value;
       }
@@ -88,17 +88,14 @@ export function createRefresher(parts: Parts): Refresher {
     }
   }
 
-  function isUsable(): boolean {
+  /** Whether there is a token that was not refused, younger than that. */
+  function isBefore(age: 'dueAt' | 'staleAt'): boolean {
     const { token } = state;
-    return token !== null && token.value !== state.refused && token.age() < token.staleAt;
-  }
-
-  function isFresh(): boolean {
-    return isUsable() && state.token!.age() < state.token!.dueAt;
+    return token !== null && token.value !== state.refused && token.age() < token[age];
   }
 
   function refreshIfDue(): void {
-    if (state.token && !isFresh() && pause.remaining() === 0) attemptOnce().catch(() => {});
+    if (state.token && !isBefore('dueAt') && pause.remaining() === 0) attemptOnce().catch(() => {});
   }
 
   function attemptOnce(): Promise<TokenClientError | void> {
@@ -108,7 +105,7 @@ export function createRefresher(parts: Parts): Refresher {
     const waited = startStopwatch();
     const done = lock(async () => {
       if (tabs && waited() > 5 && state.token === before) await waitFor(null, NEWS_DELAY, signal);
-      if (!signal.aborted && (state.token === before || !isFresh())) return refresh(signal);
+      if (!signal.aborted && (state.token === before || !isBefore('dueAt'))) return refresh(signal);
     }).finally(() => {
       if (attempt?.done === done) attempt = null;
       settled();

@@ -3,6 +3,11 @@ import { later, platform } from './platform.js';
 import type { Refresher } from './refresher.js';
 import type { SessionState } from './session-state.js';
 
+/** Milliseconds after which a timer looks again: it may have slept, and the longest one a platform knows is 24 days. */
+const LONGEST = 60_000;
+/** Shown again, out of the cache of pages, back from sleep, back on line. */
+const EVENTS = ['visibilitychange', 'pageshow', 'focus', 'online'];
+
 /** Refreshes ahead of expiry, while the page is visible and on line, and when it becomes so. */
 export interface Schedule {
   /** Sets the timer by what is known now. */
@@ -10,29 +15,26 @@ export interface Schedule {
   stop(): void;
 }
 
-/** Milliseconds after which a timer looks again: it may have slept, and the longest one a platform knows is 24 days. */
-const LONGEST = 60_000;
-/** Shown again, out of the cache of pages, back from sleep, back on line. */
-const EVENTS = ['visibilitychange', 'pageshow', 'focus', 'online'];
-
 export function createSchedule(state: SessionState, refresher: Refresher, pause: Pause): Schedule {
   let cancel = (): void => {};
+  const end = new AbortController();
 
   function arm(): void {
     cancel();
-    const { token } = state;
-    if (!token || !isActive()) return;
-    const delay = Math.max(token.dueAt - token.age(), pause.remaining(), 0);
-    cancel = later(look, Math.min(delay, LONGEST));
+    if (!state.token) return;
+    const delay = Math.max(state.token.dueAt - state.token.age(), pause.remaining());
+    // What is overdue is under way, or waits for one of the events, or for somebody who needs it.
+    cancel = later(look, delay > 0 ? Math.min(delay, LONGEST) : LONGEST);
   }
 
   function look(event?: { readonly type: string }): void {
+    const { document, navigator } = platform;
     if (event?.type === 'online') pause.cutShort();
-    if (isActive()) refresher.refreshIfDue();
+    // Outside of pages somebody is always looking.
+    if (document?.visibilityState !== 'hidden' && navigator?.onLine !== false) refresher.refreshIfDue();
     arm();
   }
 
-  const end = new AbortController();
   for (const name of EVENTS) platform.addEventListener?.(name, look, end);
   return {
     arm,
@@ -41,9 +43,4 @@ export function createSchedule(state: SessionState, refresher: Refresher, pause:
       end.abort();
     },
   };
-}
-
-/** Whether anybody is looking, and the network there; always, outside of pages. */
-function isActive(): boolean {
-  return platform.document?.visibilityState !== 'hidden' && platform.navigator?.onLine !== false;
 }

@@ -200,12 +200,13 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       assertAlive();
       if (storage) await discover();
       const { session, token } = state;
-      const sid = session?.sid;
+      // A cookie may be there all the same.
+      if (storage && !session) return;
       state.end('logout');
       if (session) tabs?.end(session, 'logout');
-      const refreshToken = await refreshTokens?.remove(sid);
-      // Without a token there is nothing the server could end.
-      if (refreshToken !== null || token) await logout.send({ refreshToken, sid, accessToken: token?.value });
+      const sid = session?.sid;
+      const refreshToken = await refreshTokens?.remove(sid!);
+      await logout.send({ refreshToken, sid, accessToken: token?.value });
     },
     onSessionChange(listener) {
       state.listeners.add(listener);
