@@ -142,6 +142,7 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     }
     const stored = await refreshTokens?.read();
     if (isDisposed || sid === state.endedSid || (refreshTokens && stored?.session.sid !== sid)) return;
+    logout.forget();
     state.begin(session, 'login');
     if (tokens && tokens.access_token !== state.refused) refresher.take(tokens, age);
   }
