@@ -53,7 +53,9 @@ export function authServer({ storage, clientId, routes, timeout, fetch }: Resolv
       signal: limit.signal,
     } as const;
     try {
-      const asked = fetch(new URL(route, routes), request).then((response) => read(response, !!storage));
+      const asked = fetch(new URL(route, routes), request).then((response) =>
+        response.status === 204 && route === 'logout' ? ENDED : read(response, !!storage),
+      );
       return (await waitFor(asked, timeout, signal)) ?? UNAVAILABLE;
     } catch {
       return UNAVAILABLE;
@@ -64,11 +66,11 @@ export function authServer({ storage, clientId, routes, timeout, fetch }: Resolv
 }
 
 const UNAVAILABLE: Answer = { kind: 'unavailable' };
+const ENDED: Answer = { kind: 'invalid_grant' };
 
 /** Only words of our own server end anything: a status alone may come from whatever stands between. */
 async function read(response: Response, isInBody: boolean): Promise<Answer> {
   const { status } = response;
-  if (status === 204) return { kind: 'invalid_grant' };
   const body: unknown = await response.json().catch(() => null);
   if (status === 200 && isTokenResponse(body) && (body.refresh_token !== undefined) === isInBody) {
     return { kind: 'tokens', tokens: body };
@@ -77,7 +79,7 @@ async function read(response: Response, isInBody: boolean): Promise<Answer> {
   switch (`${status} ${String(error)}`) {
     case '401 unauthorized':
       // Said where the cookie is asked for, and none was sent. The word alone is everybody's.
-      if (text === 'No token was sent') return { kind: 'invalid_grant' };
+      if (text === 'No token was sent') return ENDED;
       break;
     case '400 invalid_grant':
     case '409 session_mismatch':
