@@ -81,7 +81,7 @@ export function createRefresher(parts: Parts): Refresher {
       const rest = pause.remaining();
       const left = patience - (performance.now() - begin);
       if (left <= rest) throw unavailable(Math.ceil(rest / 1000));
-      const error = await waitFor(rest > 0 ? null : attemptOnce(), rest || left, signal, callers);
+      const error = await waitFor(rest > 0 ? null : attemptOnce(), rest || left, callers, state.waiting);
       if (error) throw error;
       // However short it lives, or however long it was on its way: no other one would be better.
       if (!signal.aborted && state.token && state.token !== token) return state.token.value;
@@ -104,7 +104,7 @@ export function createRefresher(parts: Parts): Refresher {
     const before = state.token;
     const waited = startStopwatch();
     const done = lock(async () => {
-      if (tabs && waited() > 5 && state.token === before) await waitFor(null, NEWS_DELAY, signal);
+      if (tabs && waited() > 5 && state.token === before) await waitFor(null, NEWS_DELAY);
       if (!signal.aborted && (state.token === before || !isBefore('dueAt'))) return refresh(signal);
     }).finally(() => {
       if (attempt?.done === done) attempt = null;

@@ -21,6 +21,8 @@ export interface SessionState {
   /** Nothing is known any more, and nobody is told. */
   forget(): void;
   readonly listeners: Set<(change: SessionChange) => void>;
+  /** Called when `signal` is aborted, for those who wait. */
+  readonly waiting: Set<() => void>;
 }
 
 export function createSessionState(): SessionState {
@@ -31,6 +33,7 @@ export function createSessionState(): SessionState {
     epoch = new AbortController();
     Object.assign(state, { session, token: null });
     ended.abort();
+    for (const end of state.waiting) end();
   }
 
   function tell(change: SessionChange): void {
@@ -50,6 +53,7 @@ export function createSessionState(): SessionState {
     refused: undefined,
     endedSid: undefined,
     listeners: new Set(),
+    waiting: new Set(),
     signal: () => epoch.signal,
     begin(session, reason) {
       const before = state.session;

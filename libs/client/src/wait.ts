@@ -1,27 +1,27 @@
 /**
- * Waits for `work`, for `milliseconds`, or until one of `signals` is aborted, whichever comes first.
+ * Waits for `work`, for `milliseconds`, until `signal` is aborted or until what is put into `ends` is called, whichever comes
+ * first.
  *
+ * @param ends for those that many wait for at a time, and long: an AbortSignal with more than ten listeners is taken for a leak by Node
  * @returns what `work` resolves to; undefined when something else came first
  */
 export async function waitFor<T>(
   work: Promise<T> | null,
   milliseconds: number,
-  ...signals: (AbortSignal | undefined)[]
+  signal?: AbortSignal,
+  ends?: Set<() => void>,
 ): Promise<T | undefined> {
-  const over = new AbortController();
-  let timer;
-  const other = new Promise<undefined>((resolve) => {
-    const end = (): void => resolve(undefined);
-    timer = setTimeout(end, milliseconds);
-    for (const signal of signals) {
-      signal?.addEventListener('abort', end, { signal: over.signal });
-      if (signal?.aborted) end();
-    }
-  });
+  let end!: () => void;
+  const other = new Promise<undefined>((resolve) => (end = () => resolve(undefined)));
+  const timer = setTimeout(end, milliseconds);
+  signal?.addEventListener('abort', end);
+  if (signal?.aborted) end();
+  ends?.add(end);
   try {
     return await Promise.race([work ?? other, other]);
   } finally {
     clearTimeout(timer);
-    over.abort();
+    signal?.removeEventListener('abort', end);
+    ends?.delete(end);
   }
 }
