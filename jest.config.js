@@ -38,6 +38,7 @@ export default {
     '^nestjs-token-family/throttler$': '<rootDir>/libs/auth/src/throttler.ts',
     '^nestjs-token-family/typeorm$': '<rootDir>/libs/auth/src/typeorm.ts',
     '^token-family-client$': '<rootDir>/libs/client/src/index.ts',
+    '^token-family-client/file$': '<rootDir>/libs/client/src/file.ts',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/libs/.*/dist', '<rootDir>/libs/.*/\\.tshy'],
 };

@@ -71,6 +71,18 @@ const ROOM_OF_DOOR: Readonly<Record<string, string>> = {
   'openapi.ts': 'openapi',
   'throttler.ts': 'throttling',
 };
+/** Room and door of the client that pages never see; all else of it imports nothing and runs everywhere. */
+const CLIENT_IN_NODE = 'file';
+const PORTS_OF_CLIENT = ['../storage.js'];
+const PACKAGES_IN_NODE = [
+  'node:crypto',
+  'node:fs',
+  'node:fs/promises',
+  'node:os',
+  'node:path',
+  'node:perf_hooks',
+  'node:timers/promises',
+];
 const IMPURE = /\bDate\.now\b|\bnew Date\b|\bperformance\.|\bMath\.random\b/g;
 
 /** The faults of one file, named; none when it keeps to its room. */
@@ -78,9 +90,7 @@ function faultsOf(path: string, source: string): string[] {
   const specifiers = importsOf(source);
   if (path.startsWith('libs/auth/src/'))
     return [...authFaults(path, specifiers), ...impurities(path, source)];
-  if (path.startsWith('libs/client/src/')) {
-    return specifiers.filter((specifier) => !specifier.startsWith('./')).map((name) => `${path}: ${name}`);
-  }
+  if (path.startsWith('libs/client/src/')) return clientFaults(path, specifiers);
   return specifiers.filter((specifier) => /(?:^|\/)libs\//.test(specifier)).map((name) => `${path}: ${name}`);
 }
 
@@ -96,6 +106,19 @@ function authFaults(path: string, specifiers: string[]): string[] {
         : !packages.some((name) => matches(name, specifier)),
     )
     .map((specifier) => `${path}: ${specifier}`);
+}
+
+function clientFaults(path: string, specifiers: string[]): string[] {
+  const [, room, file] = /^libs\/client\/src\/(?:([\w-]+)\/)?(.+)$/.exec(path)!;
+  if (room !== undefined && room !== CLIENT_IN_NODE) return [`${path}: no such room`];
+  const inSight = (specifier: string): boolean => {
+    if (room !== undefined) {
+      return /^\.\/[^/]+$/.test(specifier) || [...PORTS_OF_CLIENT, ...PACKAGES_IN_NODE].includes(specifier);
+    }
+    const isInNode = new RegExp(`^\\./${CLIENT_IN_NODE}[./]`).test(specifier);
+    return specifier.startsWith('./') && isInNode === (file === `${CLIENT_IN_NODE}.ts`);
+  };
+  return specifiers.filter((specifier) => !inSight(specifier)).map((specifier) => `${path}: ${specifier}`);
 }
 
 function roomsInSightOf(front: string): readonly string[] {
@@ -207,6 +230,13 @@ describe('a planted violation is found', () => {
     ['libs/auth/src/index.ts', `export { startDemo } from '../../../src/main.js';`],
     ['libs/client/src/a.ts', `import { createHash } from 'node:crypto';`],
     ['libs/client/src/a.ts', `import { ConfigError } from '../../auth/src/index.js';`],
+    ['libs/client/src/index.ts', `export { fileStorage } from './file.js';`],
+    ['libs/client/src/index.ts', `export { fileStorage } from './file/file-storage.js';`],
+    ['libs/client/src/file.ts', `export { memoryStorage } from './memory-storage.js';`],
+    ['libs/client/src/file/a.ts', `import { createTokenClient } from '../token-client.js';`],
+    ['libs/client/src/file/a.ts', `import { createServer } from 'node:http';`],
+    ['libs/client/src/file/a.ts', `import { lock } from 'proper-lockfile';`],
+    ['libs/client/src/attic/a.ts', ''],
     ['src/a.ts', `import { AuthModule } from '../libs/auth/src/index.js';`],
   ])('in %s: %s', (path, source) => {
     expect(faultsOf(path, source)).toHaveLength(1);
@@ -218,6 +248,9 @@ describe('a planted violation is found', () => {
     ['libs/auth/src/storage/a.ts', `import type { Pool } from 'pg';`],
     ['libs/auth/src/http/a.ts', `import { TokenService } from '../issuer/token.service.js';`],
     ['libs/auth/src/auth.module.ts', `import { RefreshToken } from './storage/refresh-token.entity.js';`],
+    ['libs/client/src/file.ts', `export { fileStorage } from './file/file-storage.js';`],
+    ['libs/client/src/file/a.ts', `import { open } from 'node:fs/promises'; import { b } from './b.js';`],
+    ['libs/client/src/file/a.ts', `import type { TokenStorage } from '../storage.js';`],
     ['src/a.ts', `import { AuthModule } from 'nestjs-token-family';`],
   ])('and what is allowed is not: in %s: %s', (path, source) => {
     expect(faultsOf(path, source)).toEqual([]);

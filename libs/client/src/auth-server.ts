@@ -79,7 +79,7 @@ async function read(response: Response, isInBody: boolean): Promise<Answer> {
   switch (`${status} ${String(error)}`) {
     case '401 unauthorized':
       // Said where the cookie is asked for, and none was sent. The word alone is everybody's.
-      if (text === 'No token was sent') return ENDED;
+      if (!isInBody && text === 'No token was sent') return ENDED;
       break;
     case '400 invalid_grant':
     case '409 session_mismatch':

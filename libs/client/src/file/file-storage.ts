@@ -13,9 +13,9 @@ import { readPrivate, removePrivate, replacePrivate } from './private-file.js';
  * of them, has the session: where the machine has a key store, prefer that.
  *
  * `set` is atomic and durable: a crash, of the process or the machine, leaves the old text or the new one, whole.
- * `lock` (a directory, `<path>.lock`) excludes every other process and every other storage on the same path; that of a
- * process that died is taken over at once, one that gives no sign of life, from another container or host,
- * after 10 seconds. A lock that cannot be had, in time or at all, does not keep the task from running: the server
+ * `lock` (a directory, `<path>.lock`) excludes every other process and every other storage on the same path. That of a
+ * process that died is taken over at once; one from another container or host, when it has given no sign of life for 10
+ * seconds. A lock that cannot be had, in time or at all, does not keep the task from running: the server
  * answers two refreshes of one token alike.
  *
  * @param path of the file; a relative one is taken from where the process is now
@@ -24,7 +24,7 @@ import { readPrivate, removePrivate, replacePrivate } from './private-file.js';
  * @throws {FileStorageError} ERR_FILE_NOT_PRIVATE, ERR_NOT_A_FILE, ERR_FILE_EMPTY, ERR_FILE_UNREADABLE,
  *   ERR_FILE_UNWRITABLE, from the methods
  */
-export function fileStorage(path: string): TokenStorage {
+export function fileStorage(path: string): TokenStorage & Required<Pick<TokenStorage, 'lock'>> {
   const file = resolve(path);
   const lock = new DirectoryLock(`${file}.lock`);
   return {
