@@ -135,6 +135,18 @@ onBothAdapters({ options: options({ clients: [{ id: 'another' }] }) }, (fixture)
     expect((await post('refresh', withCookie(refreshToken))).body['error']).toBe('invalid_grant');
   });
 
+  test('a logout of another session than the cookie is of leaves the cookie, and what it opens', async () => {
+    const [before, jar] = [await issue(), await issue()];
+    const refused = await post('logout', withCookie(jar.refreshToken), { sid: before.sid });
+    expect([refused.status, refused.body['error']]).toEqual([409, 'session_mismatch']);
+    const headers = { ...withCookie(jar.refreshToken), authorization: `Bearer ${before.accessToken}` };
+    const answer = await post('logout', headers, { sid: before.sid });
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get('set-cookie')).toBeNull();
+    expect((await me(fixture.node, before.accessToken)).status).toBe(401);
+    await expectUnspent(fixture, jar, refused);
+  });
+
   test('a client that moves from the body to the cookie gets its successor in the cookie only', async () => {
     const answer = await post('refresh', CARRIER, { refresh_token: (await issue()).refreshToken });
     expect(answer.status).toBe(200);

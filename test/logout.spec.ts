@@ -65,6 +65,62 @@ onBothAdapters({ options: options({ clients: [{ id: 'mobile' }] }) }, (fixture) 
     expect(await isAlive(pair)).toEqual([false, false]);
   });
 
+  describe('that says which session it means', () => {
+    const logout = async (json: object, headers: Record<string, string> = {}): Promise<unknown[]> => {
+      const { status, body } = await send(url('logout'), { json, headers });
+      return [status, body?.['error']];
+    };
+    const ENDED = [204, undefined];
+    const MISMATCH = [409, 'session_mismatch'];
+
+    test('ends that one by a token of it, whichever generation it is of', async () => {
+      const pair = await login(randomUUID());
+      await refresh(fixture.node, pair.refreshToken);
+      expect(await logout({ refresh_token: pair.refreshToken, sid: pair.sid })).toEqual(ENDED);
+      expect(await isAlive(pair)).toEqual([false, false]);
+    });
+
+    test.each([
+      ['another session', (other: TokenPair) => other.sid],
+      ['none at all', () => ''],
+    ])('ends nothing by a token of its own when it means %s', async (_, meant) => {
+      const [pair, other] = [await login(randomUUID()), await login(randomUUID())];
+      const sid = meant(other);
+      expect(await logout({ refresh_token: pair.refreshToken, sid })).toEqual(MISMATCH);
+      expect(await logout({ refresh_token: pair.accessToken, sid })).toEqual(MISMATCH);
+      expect(await logout({ sid }, bearer(pair))).toEqual(MISMATCH);
+      expect(await logout({ refresh_token: 'rt1_stale', sid }, bearer(pair))).toEqual(MISMATCH);
+      expect(await logout({ refresh_token: pair.refreshToken, sid }, bearer(pair))).toEqual(MISMATCH);
+      expect(await isAlive(pair)).toEqual([true, true]);
+      expect(await isAlive(other)).toEqual([true, true]);
+    });
+
+    test('ends it by the access token of it, and not that of the refresh token beside', async () => {
+      const [pair, other] = [await login(randomUUID()), await login(randomUUID())];
+      const json = { refresh_token: other.refreshToken, sid: pair.sid };
+      expect(await logout(json, bearer(pair))).toEqual(ENDED);
+      expect(await isAlive(pair)).toEqual([false, false]);
+      expect(await isAlive(other)).toEqual([true, true]);
+    });
+
+    test('is told that nothing was ended where the access token is of no use either', async () => {
+      const [pair, other] = [await login(randomUUID()), await login(randomUUID())];
+      const headers = { authorization: 'Bearer expired.or.other' };
+      expect(await logout({ refresh_token: other.refreshToken, sid: pair.sid }, headers)).toEqual(MISMATCH);
+      expect(await isAlive(other)).toEqual([true, true]);
+    });
+
+    test('has nothing to end by a token that is of no use', async () => {
+      expect(await logout({ refresh_token: 'rt1_nonsense', sid: randomUUID() })).toEqual(ENDED);
+    });
+
+    test('says it as a text, or is refused', async () => {
+      const pair = await login(randomUUID());
+      expect(await logout({ sid: [pair.sid] }, bearer(pair))).toEqual([400, 'invalid_request']);
+      expect(await isAlive(pair)).toEqual([true, true]);
+    });
+  });
+
   test('logout without a token is an invalid request', async () => {
     const answer = await send(url('logout'), { json: {} });
     expect(answer.status).toBe(400);

@@ -4,6 +4,7 @@ import type { Scene } from './clients.js';
 import { History, type FamilyRow, type Operation } from './history.js';
 import { play } from './play.js';
 import { Random } from './random.js';
+import { StubBalancer } from './stub-balancer.js';
 import { StubSystem, type Bug } from './stub-system.js';
 
 const LIMITS: Limits = { leeway: 100, accessEndsWithin: 50, clocksAreRight: true };
@@ -44,6 +45,8 @@ const rotates = (generation: number, start: number, more: Partial<Operation> = {
   op({ start, presented: token(generation), received: token(generation + 1), ...more });
 const refused = { outcome: 'refused' } as const;
 const lost = { outcome: 'unknown' } as const;
+const again = { sentAgain: true } as const;
+const revoke = (changes: Partial<Operation> = {}) => op({ kind: 'revoke', party: 'admin', ...changes });
 const stolen = { family: 'F', token: token(0), at: 0 };
 
 describe('The checker, on histories made by hand', () => {
@@ -97,6 +100,29 @@ describe('The checker, on histories made by hand', () => {
       [row(1)],
       [{ ...stolen, withKey: true }],
     ],
+    ['an end that was there before', [revoke(), revoke({ start: 5, ...refused })], [row(0, true)]],
+    ['an end by what was sent again, told of the second', [revoke({ ...refused, ...again })], [row(0, true)]],
+    [
+      'a rotation by what was sent again, and an end before the second came',
+      [op({ end: 9, ...refused, ...again }), revoke({ start: 3 })],
+      [row(1, true)],
+    ],
+    [
+      'what was sent again after the leeway, without a key, and refused',
+      [op({ end: 100, ...refused, ...again }), op({ kind: 'access', start: 110, ...refused })],
+      [row(1, true)],
+    ],
+    [
+      'what was sent again after the leeway, without a key, and not answered',
+      [op({ end: 100, ...lost, ...again }), op({ kind: 'access', start: 110, ...refused })],
+      [row(1, true)],
+    ],
+    [
+      'a repeat without a key that may have come after the leeway',
+      [op(lost), op({ start: 40, end: 100, ...refused })],
+      [row(1, true)],
+    ],
+    ['a rotation by the second alone', [rotates(0, 0, again)], [row(1)]],
   ];
   it.each(fine)('finds nothing wrong with %s', (...[, operations, rows, thefts]) => {
     expect(judge(operations, rows, thefts)).toEqual([]);
@@ -137,6 +163,74 @@ describe('The checker, on histories made by hand', () => {
       [op({ kind: 'revoke' }), op({ kind: 'access', start: 60 })],
       [row(0, true)],
     ],
+    ['nothing to end, and an end all the same', 'linearizable', [revoke(refused)], [row(0, true)]],
+    [
+      'a rotation that nobody was told of',
+      'linearizable',
+      [op({ end: 9, ...refused }), revoke({ start: 3 })],
+      [row(1, true)],
+    ],
+    [
+      'nothing to end, and no end, of what was sent again',
+      'linearizable',
+      [revoke({ ...refused, ...again })],
+      [row(0)],
+    ],
+    ['two rotations by what was sent again', 'linearizable', [rotates(0, 0, again)], [row(2)]],
+    [
+      'an end by what was sent again, after its answer',
+      'linearizable',
+      [revoke({ ...refused, ...again }), rotates(0, 5)],
+      [row(1, true)],
+    ],
+    [
+      'a rotation by what was sent again, after its answer',
+      'linearizable',
+      [op({ received: token(0), ...again })],
+      [row(1)],
+    ],
+    [
+      'an honest client refused by what was sent again within the leeway',
+      'no false logout',
+      [op({ end: 99, ...refused, ...again })],
+      [row(1, true)],
+    ],
+    [
+      'an honest client with a key refused by what was sent again',
+      'no false logout',
+      [op({ end: 500, key: 'K', ...refused, ...again })],
+      [row(1, true)],
+    ],
+    [
+      'an honest client refused within the leeway of what was not answered',
+      'no false logout',
+      [op(lost), op({ start: 40, end: 99, ...refused })],
+      [row(1, true)],
+    ],
+    [
+      'an honest client with a key refused long after what was not answered',
+      'no false logout',
+      [op({ key: 'K', ...lost }), op({ start: 400, key: 'K', ...refused })],
+      [row(1, true)],
+    ],
+    [
+      'an honest client refused that waited long, and has not repeated anything',
+      'no false logout',
+      [op({ end: 500, ...refused })],
+      [row(1, true)],
+    ],
+    [
+      'an honest client refused after many answers',
+      'no false logout',
+      [rotates(0, 0, again), op({ start: 150, presented: token(1), ...refused, ...again })],
+      [row(1, true)],
+    ],
+    [
+      'an honest client refused before anything was sent again late',
+      'no false logout',
+      [op({ ...refused, ...again }), op({ start: 5, end: 500, ...refused, ...again })],
+      [row(1, true)],
+    ],
     ['a cookie taken away by 503', 'the cookie stays', [op({ ...lost, clearedCookie: true })], [row(0)]],
     [
       'a thief with a key of its own, late',
@@ -163,13 +257,16 @@ describe('The checker, on histories made by hand', () => {
   });
 });
 
+type Front = 'its nodes' | 'a balancer';
+
 /** A short life of clients, thieves and an administrator on a system in memory. */
-async function live(bug: Bug | null, seed: number): Promise<Violation[]> {
+async function live(bug: Bug | null, seed: number, front: Front): Promise<Violation[]> {
   const leeway = 20;
   const system = new StubSystem(bug, leeway);
   const history = new History();
+  const doors = system.doors(3);
   const scene: Scene = {
-    doors: system.doors(3),
+    doors: front === 'a balancer' ? [new StubBalancer(doors)] : doors,
     history,
     random: new Random(seed),
     leeway,
@@ -180,9 +277,9 @@ async function live(bug: Bug | null, seed: number): Promise<Violation[]> {
   return check(history, system.rows(), { leeway, accessEndsWithin: 5, clocksAreRight: true });
 }
 
-describe('The checker, on a whole system', () => {
+describe.each<[Front]>([['its nodes'], ['a balancer']])('The checker, on a whole system, by %s', (front) => {
   it.each([1, 2, 3])('finds nothing wrong with one that is right (seed %d)', async (seed) => {
-    expect(report(await live(null, seed))).toBe('');
+    expect(report(await live(null, seed, front))).toBe('');
   });
 
   const bugs: Record<Bug, Violation['rule']> = {
@@ -202,7 +299,7 @@ describe('The checker, on a whole system', () => {
   it.each(Object.entries(bugs))('reports "%s" by the rule "%s"', async (bug, rule) => {
     const found: Violation[] = [];
     for (let seed = 1; seed <= 10 && !found.some((one) => one.rule === rule); seed++) {
-      found.push(...(await live(bug as Bug, seed)));
+      found.push(...(await live(bug as Bug, seed, front)));
     }
     expect(found.map((violation) => violation.rule)).toContain(rule);
   });

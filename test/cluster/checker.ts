@@ -107,7 +107,10 @@ class Past {
   }
 
   #noFalseLogout(): [Rule, string] | null {
-    const endings = this.operations.filter(({ kind, party }) => kind === 'revoke' || party === 'thief');
+    const endings = this.operations.filter(
+      (operation) =>
+        operation.kind === 'revoke' || operation.party === 'thief' || this.#isLateRepeat(operation),
+    );
     const begun = Math.min(...endings.map(({ start }) => start));
     const wronged = this.operations.find(
       ({ kind, party, outcome, end }) =>
@@ -117,6 +120,22 @@ class Past {
         end < begun,
     );
     return wronged ? ['no false logout', describe(wronged)] : null;
+  }
+
+  /**
+   * Without a key a repeat is promised the same answer within the leeway, whoever it was that repeated. So nothing is
+   * promised to one that may have come a leeway after the first that was not answered.
+   */
+  #isLateRepeat(late: Operation): boolean {
+    const { kind, outcome, key, presented, end } = late;
+    if (kind !== 'refresh' || key !== undefined || (outcome !== 'refused' && outcome !== 'unknown'))
+      return false;
+    const unanswered = this.#refreshes.filter(
+      (other) =>
+        other.presented!.step === presented!.step &&
+        (other === late ? other.sentAgain === true : other.outcome === 'unknown'),
+    );
+    return end - Math.min(...unanswered.map(({ start }) => start)) >= this.limits.leeway;
   }
 
   #deadStaysDead(): [Rule, string] | null {

@@ -23,6 +23,8 @@ export interface Answer {
 /** One node, as a client sees it. Never throws: what was not answered is `unknown`. */
 export interface Door {
   readonly name: string;
+  /** a balancer is before it that sends a request again, on its own, where an answer was lost */
+  readonly sendsAgain?: boolean;
   login(subject: string, carrier: Carrier): Promise<Answer>;
   refresh(held: Held, carrier: Carrier): Promise<Answer>;
   /** by the client itself, with its refresh token */
@@ -37,16 +39,20 @@ export interface Door {
 
 const COOKIE = '__Host-refresh_token';
 
-/** The node behind `url`. */
+/** What is behind `url`: a node, or several behind a balancer. */
 export class HttpDoor implements Door {
   constructor(
-    private readonly node: { readonly name: string; readonly url: string },
+    private readonly node: Pick<Door, 'name' | 'sendsAgain'> & { readonly url: string },
     /** milliseconds after which a client gives up waiting */
     private readonly patience = 1_500,
   ) {}
 
   get name(): string {
     return this.node.name;
+  }
+
+  get sendsAgain(): boolean {
+    return this.node.sendsAgain ?? false;
   }
 
   nameOf(text: string): TokenName {

@@ -35,6 +35,8 @@ export interface Operation {
   readonly key?: string;
   /** the answer took the cookie away */
   readonly clearedCookie?: boolean;
+  /** what lies between may have sent the request before, to another node whose answer it lost: see `Door` */
+  readonly sentAgain?: boolean;
 }
 
 /** That a thief copied a token, and perhaps its key. */

@@ -12,7 +12,8 @@ interface State {
  *
  * A search as of Wing and Gong, with memory as of Lowe. Operations of unknown outcome are no part of the sequence: they
  * may happen once, never, or long after the client has given up; so at any moment after the earliest of them began, what
- * it would have done may have been done.
+ * it would have done may have been done. Of a request that may have been sent again, the answer is the second one's: what
+ * the first would have done may have been done before it, and not after.
  */
 export function isLinearizable(operations: readonly Operation[], row: FamilyRow): boolean {
   const definite = operations
@@ -37,8 +38,11 @@ export function isLinearizable(operations: readonly Operation[], row: FamilyRow)
     for (const following of effects.possible(state, firstEnd)) stack.push({ done, state: following });
     for (const [index, operation] of definite.entries()) {
       if (operation.start > firstEnd) break;
-      const following = has(done, index) ? null : apply(operation, state);
+      if (has(done, index)) continue;
+      const following = apply(operation, state);
       if (following) stack.push({ done: done | (1n << BigInt(index)), state: following });
+      const lost = operation.sentAgain ? afterLost(operation, state) : null;
+      if (lost) stack.push({ done, state: lost });
     }
   }
   return false;
@@ -63,6 +67,13 @@ function apply({ kind, party, outcome, presented, received }: Operation, state: 
   if (received!.generation === presented!.generation) return distance === 0 ? state : null;
   if (distance === 1) return state;
   return distance === 0 ? { generation: generation + 1, dead } : null;
+}
+
+/** What the state is after the first of two deliveries, of which the second is the one answered; null when it is the same. */
+function afterLost({ kind, presented }: Operation, { generation, dead }: State): State | null {
+  if (dead) return null;
+  if (kind === 'revoke') return { generation, dead: true };
+  return presented!.generation === generation ? { generation: generation + 1, dead } : null;
 }
 
 /** What operations of unknown outcome may have done. */

@@ -205,6 +205,13 @@ const logout: Request[] = [
     },
   ],
   [
+    '409 other_session',
+    async (world) => {
+      const json = { refresh_token: await refreshTokenOf(world), sid: randomUUID() };
+      return send(LOGOUT(world), { json });
+    },
+  ],
+  [
     '503 unavailable',
     async (world) => {
       const json = { refresh_token: await refreshTokenOf(world) };

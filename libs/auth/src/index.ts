@@ -68,7 +68,13 @@ export type { Session } from './issuer/session.js';
 export { TokenEvents } from './issuer/token-events.js';
 export type { TokenPair } from './issuer/token-pair.js';
 export { TokenService } from './issuer/token.service.js';
-export type { EndOptions, IssueOptions, RevokeOptions, RotateOptions } from './issuer/token.options.js';
+export type {
+  EndOptions,
+  IssueOptions,
+  RevokeOptions,
+  RevokeTokenOptions,
+  RotateOptions,
+} from './issuer/token.options.js';
 
 export { SigningKeyService } from './jwt/signing-key.service.js';
 export type { SigningKeyInfo } from './jwt/signing-key.service.js';

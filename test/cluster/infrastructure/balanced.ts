@@ -65,7 +65,7 @@ const deliveredTwice: Fault = {
       const seen = await playAndCheck(
         {
           database,
-          places: [{ name: 'haproxy', url: balancer.url }],
+          places: [{ name: 'haproxy', url: balancer.url, sendsAgain: true }],
           seed,
           leeway: LEEWAY,
           accessEndsWithin: 1500,

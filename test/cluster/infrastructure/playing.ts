@@ -1,6 +1,6 @@
 import { check, report } from '../checker.js';
 import type { Scene } from '../clients.js';
-import { HttpDoor } from '../door.js';
+import { HttpDoor, type Door } from '../door.js';
 import { demand } from '../fault.js';
 import { History, rowsOf } from '../history.js';
 import { play, type Cast } from '../play.js';
@@ -9,7 +9,7 @@ import type { TestDatabase } from '../../support/database.js';
 
 interface Stakes {
   readonly database: TestDatabase;
-  readonly places: readonly { readonly name: string; readonly url: string }[];
+  readonly places: readonly (Pick<Door, 'name' | 'sendsAgain'> & { readonly url: string })[];
   readonly seed: number;
   /** milliseconds */
   readonly leeway: number;

@@ -78,6 +78,15 @@ export function readRefreshToken(request: HttpRequest, options: CarrierOptions):
   throw refreshTokenMissing();
 }
 
+/**
+ * The session a request means, whether it presents a refresh token or not.
+ *
+ * @throws {InvalidRequestError} malformed
+ */
+export function readSid(request: HttpRequest): string | undefined {
+  return textOf(readFields(request, JSON_OR_FORM), 'sid');
+}
+
 /** What a form of another site looks like, were the cookie sent with it; or a client that does not know of the header. */
 function sendsCookieAlone(request: HttpRequest, policy: CarrierPolicy): boolean {
   return policy !== 'body' && request.headers[CARRIER_HEADER] === undefined && hasCookie(request);

@@ -1,4 +1,4 @@
-import { InvalidGrantError } from '../core/errors.js';
+import { InvalidGrantError, SessionMismatchError } from '../core/errors.js';
 import type { RevocationReason } from '../core/family.js';
 import type { AccessTokens, RefreshTokenStore, RevokedFamily, TokenEventSink } from '../core/ports.js';
 import type { RevocationMemory } from '../core/revocation-ports.js';
@@ -7,7 +7,7 @@ import { isUuid } from '../core/uuid.js';
 import { checkName, checkReason } from './arguments.js';
 import type { AuditTrail } from './audit-trail.js';
 import { decodeOrNull, verifyOrNull } from './introspection.js';
-import type { EndOptions, RevokeOptions } from './token.options.js';
+import type { EndOptions, RevokeOptions, RevokeTokenOptions } from './token.options.js';
 
 /** Ends sessions: what `TokenService` promises of it is said there. */
 export class SessionEnds {
@@ -27,8 +27,8 @@ export class SessionEnds {
     return revoked !== null;
   }
 
-  async revokeToken(token: string, { clientId }: { clientId?: string | undefined }): Promise<boolean> {
-    const owner = await this.#ownerOf(token);
+  async revokeToken(token: string, { clientId, sid }: RevokeTokenOptions): Promise<boolean> {
+    const owner = await this.#ownerOf(token, sid);
     if (!owner) return false;
     if (clientId !== undefined && clientId !== owner.clientId) {
       throw new InvalidGrantError('ERR_REFRESH_TOKEN_CLIENT_MISMATCH');
@@ -62,15 +62,24 @@ export class SessionEnds {
     for (const family of families) this.events.emit({ type: 'revoked', ...family, reason });
   }
 
-  /** Whose a token is; null for what is no token of ours, or none any more. */
-  async #ownerOf(token: string): Promise<{ readonly sid: string; readonly clientId: string } | null> {
+  /**
+   * Whose a token is; null for what is no token of ours, or none any more.
+   *
+   * @throws {SessionMismatchError} it says itself that it is of another session than `meant`
+   */
+  async #ownerOf(
+    token: string,
+    meant: string | undefined,
+  ): Promise<{ readonly sid: string; readonly clientId: string } | null> {
     const refreshToken = decodeOrNull(this.codec, token);
     if (refreshToken) {
+      assertMeant(refreshToken.familyId, meant);
       const { family } = await this.store.look(refreshToken.familyId);
       if (!family?.rootHash.equals(refreshToken.rootHash)) return null;
       return { sid: family.familyId, clientId: family.clientId };
     }
     const claims = await verifyOrNull(this.accessTokens, token);
+    if (claims) assertMeant(claims.sid, meant);
     return claims && { sid: claims.sid, clientId: claims.client_id };
   }
 
@@ -88,4 +97,8 @@ export class SessionEnds {
     });
     return count;
   }
+}
+
+function assertMeant(sid: string, meant: string | undefined): void {
+  if (meant !== undefined && meant !== sid) throw new SessionMismatchError();
 }

@@ -33,6 +33,13 @@ export interface RevokeOptions {
   readonly reason?: RevocationReason;
 }
 
+export interface RevokeTokenOptions {
+  /** only if the token was issued to this client; default: whichever it was issued to */
+  readonly clientId?: string | undefined;
+  /** the session the caller means; another one's token then ends nothing */
+  readonly sid?: string | undefined;
+}
+
 export interface EndOptions {
   readonly reason?: RevocationReason;
 }

@@ -15,7 +15,13 @@ import type { SessionEnds } from './session-ends.js';
 import { toSession, type Session } from './session.js';
 import type { TokenGrants } from './token-grants.js';
 import type { TokenPair } from './token-pair.js';
-import type { EndOptions, IssueOptions, RevokeOptions, RotateOptions } from './token.options.js';
+import type {
+  EndOptions,
+  IssueOptions,
+  RevokeOptions,
+  RevokeTokenOptions,
+  RotateOptions,
+} from './token.options.js';
 
 const MAX_SESSIONS_LISTED = 1000;
 
@@ -92,13 +98,13 @@ export class TokenService implements SessionCheck {
    * one may end it.
    *
    * @param token as the client sent it
-   * @param options `clientId`: only if the token was issued to this client; default: whichever it was issued to
    * @returns false when it is no token of a living session: there is nothing left to end
    * @throws {InvalidGrantError} the session is another client's, and lives on
+   * @throws {SessionMismatchError} the token is not of session `sid`; nothing was ended
    * @throws {UnavailableError} not known to have happened; repeat the call
    * @see RFC 7009 section 2.1
    */
-  revokeToken(token: string, options: { clientId?: string | undefined } = {}): Promise<boolean> {
+  revokeToken(token: string, options: RevokeTokenOptions = {}): Promise<boolean> {
     return this.ends.revokeToken(token, options);
   }
 

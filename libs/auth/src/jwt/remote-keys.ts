@@ -2,6 +2,7 @@ import { createRemoteJWKSet, customFetch } from 'jose';
 import type { LoggerService } from '@nestjs/common';
 import { UnavailableError } from '../core/errors.js';
 import { elapsedSince, instantOf, type Instant } from '../core/instant.js';
+import { againIfLost } from '../core/lost-connection.js';
 import type { Clock, KeySource } from '../core/ports.js';
 import { reasonOfFetch } from '../core/reason.js';
 import { fromJwks } from './jwks.js';
@@ -45,7 +46,7 @@ export class RemoteKeys implements KeySource {
   ) {
     this.#remote = createRemoteJWKSet(new URL(uri), {
       timeoutDuration: Math.ceil(policy.timeout * 1000),
-      [customFetch]: fetchBounded,
+      [customFetch]: (url, init) => againIfLost(() => fetchBounded(url, init)),
     });
   }
 

@@ -115,6 +115,7 @@ export const ON_LOGOUT: Refusals = {
   ...CARRIER,
   ...COOKIE_ALONE,
   token_of_another_client: new InvalidGrantError('ERR_REFRESH_TOKEN_CLIENT_MISMATCH'),
+  other_session: new SessionMismatchError(),
   ...BAD_ACCESS_TOKEN,
   ...body(JSON_OR_FORM),
   ...THROTTLED,

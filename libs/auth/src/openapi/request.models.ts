@@ -53,6 +53,14 @@ export class LogoutRequestModel {
     example: 'default',
   })
   readonly client_id?: string;
+
+  @ApiProperty({
+    type: 'string',
+    format: 'uuid',
+    required: false,
+    description: 'The session that is meant: a token of another one ends nothing, and its cookie stays.',
+  })
+  readonly sid?: string;
 }
 
 @ApiSchema({ name: 'TokenGrantRequest', description: 'RFC 6749 section 6.' })

@@ -64,7 +64,8 @@ function describeLogout(): void {
       summary: 'Ends a session',
       description:
         'That of the refresh token, or else of the access token. A refresh token that is of no use any more has ' +
-        'nothing left to end: 204 all the same.',
+        'nothing left to end: 204 all the same. Where `sid` says which session is meant, a token of another one ends ' +
+        'nothing: 409, if none is left that may.',
     }),
     ApiSecurity(NOTHING),
     ApiSecurity(COOKIE),
@@ -74,7 +75,7 @@ function describeLogout(): void {
     ApiBody({ type: LogoutRequestModel, required: false }),
     ApiResponse({
       status: 204,
-      description: 'It is over; a cookie is cleared.',
+      description: 'It is over; a cookie of it is cleared.',
       headers: { ...NO_STORE, ...SET_COOKIE },
     }),
     ApiRefusals(ON_LOGOUT),

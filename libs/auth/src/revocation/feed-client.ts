@@ -1,4 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
+import { againIfLost } from '../core/lost-connection.js';
 import { readFeedAnswer, type FeedAnswer } from './feed-answer.js';
 
 /** Where an issuer's feed is, and who asks. */
@@ -31,7 +32,7 @@ export class FeedClient {
   /**
    * @param since milliseconds since the epoch on the database's clock; 0 for everything
    * @param tag the entity tag of an answer to the same question
-   * @throws {Error} there was no answer, or one that is none
+   * @throws {Error} there was no answer, or one that is none; a connection that was lost has been replaced once
    */
   async ask(since: number, tag?: string): Promise<FeedAnswer> {
     const limit = new AbortController();
@@ -39,20 +40,7 @@ export class FeedClient {
     const timer = setTimeout(() => limit.abort(new Error(`No answer within ${timeout} s`)), timeout * 1000);
     this.#running.add(limit);
     try {
-      const response = await fetch(this.#addressOf(since), {
-        headers: {
-          authorization: this.#authorization,
-          accept: 'application/json',
-          'accept-encoding': 'identity',
-          'cache-control': 'no-store',
-          ...(tag !== undefined && { 'if-none-match': tag }),
-        },
-        // Not followed: it is no 200.
-        redirect: 'manual',
-        signal: limit.signal,
-      });
-      this.#reportStatus(response.status);
-      return await readFeedAnswer(response, since, tag);
+      return await againIfLost(() => this.#askOnce(since, tag, limit.signal));
     } finally {
       clearTimeout(timer);
       this.#running.delete(limit);
@@ -62,6 +50,23 @@ export class FeedClient {
   /** Asks no more; what is under way fails at once. */
   close(): void {
     for (const each of this.#running) each.abort(new Error('This node shuts down'));
+  }
+
+  async #askOnce(since: number, tag: string | undefined, signal: AbortSignal): Promise<FeedAnswer> {
+    const response = await fetch(this.#addressOf(since), {
+      headers: {
+        authorization: this.#authorization,
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+        'cache-control': 'no-store',
+        ...(tag !== undefined && { 'if-none-match': tag }),
+      },
+      // Not followed: it is no 200.
+      redirect: 'manual',
+      signal,
+    });
+    this.#reportStatus(response.status);
+    return readFeedAnswer(response, since, tag);
   }
 
   #addressOf(since: number): string {
