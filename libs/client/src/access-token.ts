@@ -5,7 +5,6 @@ export interface AccessToken {
   readonly value: string;
   /** since it was asked for: it cannot have begun earlier */
   readonly age: Stopwatch;
-  readonly lifetime: number;
   /** the age at which another one is due */
   readonly dueAt: number;
   /** the age at which it is handed out no more: a request takes its time to arrive */
@@ -16,7 +15,7 @@ export interface AccessToken {
 const MARGIN = 30_000;
 
 /** Due at a moment of its own: a thief who knew the schedule could ride beside it, and a fleet would come all at once. */
-export function scheduleOf(lifetime: number): Pick<AccessToken, 'lifetime' | 'dueAt' | 'staleAt'> {
+export function scheduleOf(lifetime: number): Pick<AccessToken, 'dueAt' | 'staleAt'> {
   const margin = Math.min(MARGIN, lifetime / 10);
-  return { lifetime, dueAt: lifetime - margin * (1 + Math.random()), staleAt: lifetime - margin / 6 };
+  return { dueAt: lifetime - margin * (1 + Math.random()), staleAt: lifetime - margin / 6 };
 }

@@ -54,7 +54,7 @@ export function authServer({ storage, clientId, routes, timeout, fetch }: Resolv
     } as const;
     try {
       const asked = fetch(new URL(route, routes), request).then((response) =>
-        response.status === 204 && route === 'logout' ? ENDED : read(response, !!storage),
+        route === 'logout' && [204, 401].includes(response.status) ? ENDED : read(response, !storage),
       );
       return (await waitFor(asked, timeout, signal)) ?? UNAVAILABLE;
     } catch {
@@ -69,17 +69,17 @@ const UNAVAILABLE: Answer = { kind: 'unavailable' };
 const ENDED: Answer = { kind: 'invalid_grant' };
 
 /** Only words of our own server end anything: a status alone may come from whatever stands between. */
-async function read(response: Response, isInBody: boolean): Promise<Answer> {
+async function read(response: Response, isInCookie: boolean): Promise<Answer> {
   const { status } = response;
   const body: unknown = await response.json().catch(() => null);
-  if (status === 200 && isTokenResponse(body) && (body.refresh_token !== undefined) === isInBody) {
+  if (status === 200 && isTokenResponse(body) && !body.refresh_token === isInCookie) {
     return { kind: 'tokens', tokens: body };
   }
   const { error, error_description: text } = Object(body) as Record<string, unknown>;
   switch (`${status} ${String(error)}`) {
     case '401 unauthorized':
       // Said where the cookie is asked for, and none was sent. The word alone is everybody's.
-      if (!isInBody && text === 'No token was sent') return ENDED;
+      if (isInCookie && text === 'No token was sent') return ENDED;
       break;
     case '400 invalid_grant':
     case '409 session_mismatch':

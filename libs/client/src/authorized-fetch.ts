@@ -1,4 +1,5 @@
 import type { Wish } from './refresher.js';
+import type { SessionState } from './session-state.js';
 
 /** What `fetch` needs to know. */
 export interface Authority {
@@ -6,6 +7,7 @@ export interface Authority {
   /** those that may see the access token */
   readonly origins: ReadonlySet<string>;
   readonly fetch: typeof fetch;
+  readonly state: Pick<SessionState, 'session'>;
   getAccessToken(wish: Wish): Promise<string>;
 }
 
@@ -28,15 +30,17 @@ export async function authorizedFetch(
   const request = new Request(input instanceof Request ? input : new URL(input, authority.base), init);
   if (request.headers.has('authorization')) return authority.fetch(request);
   const { origin } = new URL(request.url);
-  if (!authority.origins.has(origin))
-    throw new TypeError(`${origin} is none of the origins that may see the token`);
+  if (!authority.origins.has(origin)) throw new TypeError(`${origin} may not see the access token`);
   const { signal } = request;
   const spare = init?.body instanceof ReadableStream ? null : request.clone();
   const token = await authority.getAccessToken({ signal });
+  const { session } = authority.state;
   const answer = await send(authority, request, token);
   if (answer.status !== 401) return answer;
   const next = await authority.getAccessToken({ refused: token, signal }).catch(() => token);
-  if (next === token || !spare || !didNothing(request, answer)) return answer;
+  // What one user has asked for is not repeated in the name of another.
+  const isSame = session === authority.state.session;
+  if (next === token || !isSame || !spare || !didNothing(request, answer)) return answer;
   await answer.body?.cancel();
   return send(authority, spare, next);
 }

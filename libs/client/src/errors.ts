@@ -11,14 +11,14 @@ export type TokenClientErrorCode =
   /** `dispose` was called */
   | 'ERR_DISPOSED';
 
-/** What every method of a client rejects with. No token and no key is in its message. */
+/** What goes wrong with a session or its server. No token and no key is in the message. */
 export class TokenClientError extends Error {
   override readonly name = 'TokenClientError';
 
   constructor(
     readonly code: TokenClientErrorCode,
     message: string,
-    /** seconds after which another attempt is of use, where the server said so */
+    /** seconds until the client's next attempt, with `ERR_UNAVAILABLE` */
     readonly retryAfter?: number,
     options?: ErrorOptions,
   ) {

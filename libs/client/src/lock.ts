@@ -1,4 +1,5 @@
 import { platform } from './platform.js';
+import { waitFor } from './wait.js';
 
 /**
  * Runs `task` while no other tab runs one of that name; after `timeout` milliseconds of waiting, all the same: the server
@@ -9,10 +10,8 @@ import { platform } from './platform.js';
 export async function runAlone<T>(name: string, task: () => Promise<T>, timeout: number): Promise<T> {
   let begun: Promise<T> | undefined;
   const begin = (): Promise<T> => (begun ??= task());
-  try {
-    return await platform.navigator!.locks!.request(name, { signal: AbortSignal.timeout(timeout) }, begin);
-  } catch {
-    // Waited for too long; or there are none, or not for an opaque origin. What has begun has failed by itself.
-    return begin();
-  }
+  // There may be none, or none for an opaque origin. What has begun fails below.
+  const alone = (async () => platform.navigator!.locks!.request(name, begin))().catch(() => {});
+  await waitFor(alone, timeout);
+  return begin();
 }

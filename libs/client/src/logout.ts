@@ -1,4 +1,4 @@
-import type { AuthServer, Presented } from './auth-server.js';
+import type { Answer, AuthServer, Presented } from './auth-server.js';
 import { refused, unavailable } from './errors.js';
 import { createPause } from './pause.js';
 import { later, platform } from './platform.js';
@@ -26,18 +26,18 @@ export function createLogout(server: AuthServer, patience: number, name: string 
   const mark = name === null ? undefined : attempt(() => platform.localStorage);
   let current = new AbortController();
 
-  async function tell(presented: Presented, signal: AbortSignal) {
+  async function tell(presented: Presented, signal: AbortSignal): Promise<Answer | undefined> {
     const pause = createPause();
-    for (;;) {
+    while (!signal.aborted) {
       const answer = await server('logout', presented, signal);
-      if (signal.aborted) return answer;
       if (answer.kind !== 'unavailable') {
-        attempt(() => mark?.removeItem(key));
+        if (!signal.aborted) attempt(() => mark?.removeItem(key));
         return answer;
       }
       pause.extend(answer.retryAfter);
       await new Promise<void>((resolve) => later(resolve, pause.remaining()));
     }
+    return undefined;
   }
 
   return {

@@ -9,21 +9,21 @@ export interface TokenClientOptions {
    */
   readonly baseUrl: string;
   /** As `routes.prefix` of the server; `auth`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** `cookie`: in the server's HttpOnly cookie, the default in pages. Elsewhere `memoryStorage()`. */
-  readonly storage?: 'cookie' | TokenStorage;
+  readonly storage?: 'cookie' | TokenStorage | undefined;
   /** Origins besides that of `baseUrl` to which `fetch` may send the access token. */
-  readonly origins?: readonly string[];
+  readonly origins?: readonly string[] | undefined;
   /** The `client_id` of the refresh; needed unless it is the server's default client. */
-  readonly clientId?: string;
+  readonly clientId?: string | undefined;
   /** Tabs of one origin whose clients have the same name share one session; derived from `baseUrl`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Seconds for one request to the server, and for waiting until another tab is done; 10. Keep it within the server's leeway. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Seconds that somebody who needs an access token waits while the server cannot be reached; 30. */
-  readonly patience?: number;
+  readonly patience?: number | undefined;
   /** In place of the platform's. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
 }
 
 /** Durations in milliseconds. */

@@ -7,9 +7,15 @@ interface Platform {
   readonly BroadcastChannel?: new (name: string) => Channel;
   addEventListener?(
     type: string,
-    listener: (event: { readonly type: string }) => void,
+    listener: (event: PageEvent) => void,
     options: { readonly signal: AbortSignal },
   ): void;
+}
+
+export interface PageEvent {
+  readonly type: string;
+  /** of `pageshow`: the page comes out of the cache of pages */
+  readonly persisted?: boolean;
 }
 
 interface WebStorage {
@@ -19,7 +25,7 @@ interface WebStorage {
 }
 
 interface Locks {
-  request<T>(name: string, options: { signal: AbortSignal }, task: () => Promise<T>): Promise<T>;
+  request<T>(name: string, task: () => Promise<T>): Promise<T>;
 }
 
 export interface Channel {

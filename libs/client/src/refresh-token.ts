@@ -1,6 +1,7 @@
 import { unreadable } from './errors.js';
 import type { Session } from './session.js';
 import type { TokenStorage } from './storage.js';
+import { attempt } from './storages.js';
 
 /** A refresh token as it is stored, with the Idempotency-Key that goes with every attempt to spend it. */
 export interface RefreshToken {
@@ -38,10 +39,16 @@ export function createRefreshTokens(storage: TokenStorage): RefreshTokens {
   let known: RefreshToken | null | undefined;
   /** what was in the storage when `known` was last brought in line with it */
   let seen: string | null | undefined;
-  let last: Promise<void> = Promise.resolve();
+  let last: Promise<unknown> = Promise.resolve();
 
-  async function read(): Promise<RefreshToken | null> {
-    await last;
+  /** One after the other: what was read is still so when it is acted upon. */
+  function inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = last.then(task);
+    last = done.catch(() => {});
+    return done;
+  }
+
+  async function get(): Promise<RefreshToken | null> {
     try {
       const text = (await storage.get()) ?? null;
       // As it was: what is known is at least as new.
@@ -52,30 +59,33 @@ export function createRefreshTokens(storage: TokenStorage): RefreshTokens {
     return known ?? null;
   }
 
-  /** In its turn. What is known has changed even where the storage could not be. */
-  function change(next: RefreshToken | null, signal?: AbortSignal): Promise<void> {
-    return (last = last.then(async () => {
-      if (signal?.aborted) return;
-      known = next;
-      const text = next && JSON.stringify(next);
-      try {
-        await (text === null ? storage.remove() : storage.set(text));
-        seen = text;
-      } catch {
-        // Then it is one behind, which is no loss.
-      }
-    }));
+  /** What is known has changed even where the storage could not be. */
+  async function set(next: RefreshToken | null): Promise<void> {
+    known = next;
+    const text = next && JSON.stringify(next);
+    try {
+      await (text === null ? storage.remove() : storage.set(text));
+      seen = text;
+    } catch {
+      // Then it is one behind, which is no loss; whatever is there is older than what is known.
+      const there = Promise.resolve().then(() => storage.get());
+      seen = (await there.catch(() => seen)) ?? null;
+    }
   }
 
   return {
-    read,
-    write: (token, session, signal) => change({ token, key: randomKey(), session }, signal),
-    async remove(sid) {
-      const stored = await read();
-      if (stored?.session.sid !== sid) return null;
-      await change(null);
-      return stored;
-    },
+    read: () => inTurn(get),
+    write: (token, session, signal) =>
+      inTurn(async () => {
+        if (!signal.aborted) await set({ token, key: randomKey(), session });
+      }),
+    remove: (sid) =>
+      inTurn(async () => {
+        const stored = await get();
+        if (stored?.session.sid !== sid) return null;
+        await set(null);
+        return stored;
+      }),
   };
 }
 
@@ -85,10 +95,6 @@ function randomKey(): string {
 }
 
 function parse(text: string | null): RefreshToken | null {
-  try {
-    const found = JSON.parse(text!) as RefreshToken;
-    return found.token && found.key && found.session.sid ? found : null;
-  } catch {
-    return null;
-  }
+  const found = attempt(() => JSON.parse(text!) as RefreshToken | null);
+  return found?.token && found.key && found.session?.sid ? found : null;
 }

@@ -1,6 +1,6 @@
 import { scheduleOf } from './access-token.js';
 import type { AuthServer } from './auth-server.js';
-import { noSession, refused, unavailable, type TokenClientError } from './errors.js';
+import { noSession, refused, unavailable } from './errors.js';
 import type { Pause } from './pause.js';
 import type { RefreshTokens } from './refresh-token.js';
 import type { SessionState } from './session-state.js';
@@ -22,6 +22,8 @@ export interface Parts {
   readonly patience: number;
   /** Runs a task while no other tab runs one. */
   lock<T>(task: () => Promise<T>): Promise<T>;
+  /** @throws {TokenClientError} the client was disposed */
+  assertAlive(): void;
   /** Called when an attempt is over, or a token was taken. */
   settled(): void;
 }
@@ -44,21 +46,21 @@ export interface Refresher {
   /** Refreshes ahead of need: nobody waits for it, so that nobody is troubled if it fails. */
   refreshIfDue(): void;
   /** Takes what the server has answered, and shares it with the other tabs. */
-  accept(tokens: Tokens, age: Stopwatch): Promise<void>;
+  accept(tokens: Tokens, age: Stopwatch, isLogin: boolean): Promise<void>;
   /** Takes what another tab has shared. */
   take(tokens: Tokens, age: Stopwatch): void;
 }
 
 /** Milliseconds for the news of the tab that had the lock until now: they may come after the lock. */
 const NEWS_DELAY = 50;
-const SHARE_TIMEOUT = 1_000;
+/** Milliseconds after which who waits for a pause to end looks whether it was cut short. */
+const LOOK = 1_000;
 /** Milliseconds for which no second token is fetched because of a refusal: where fresh ones are refused, there is no better one. */
 const COOL_DOWN = 30_000;
 
 export function createRefresher(parts: Parts): Refresher {
-  const { state, server, tabs, pause, refreshTokens, patience, lock, settled } = parts;
-  let attempt: { readonly signal: AbortSignal; readonly done: Promise<TokenClientError | void> } | null =
-    null;
+  const { state, server, tabs, pause, refreshTokens, patience, lock, settled, assertAlive } = parts;
+  let attempt: { readonly signal: AbortSignal; readonly done: Promise<void> } | null = null;
   let sinceRefusal: Stopwatch | undefined;
 
   async function get({ refused: unwanted, signal: callers }: Wish): Promise<string> {
@@ -72,7 +74,10 @@ export function createRefresher(parts: Parts): Refresher {
     }
     for (;;) {
       callers?.throwIfAborted();
-      if (signal.aborted || state.session === null) throw noSession();
+      if (signal.aborted || state.session === null) {
+        assertAlive();
+        throw noSession();
+      }
       const { token } = state;
       if (token && isBefore('staleAt')) {
         refreshIfDue();
@@ -81,8 +86,12 @@ export function createRefresher(parts: Parts): Refresher {
       const rest = pause.remaining();
       const left = patience - (performance.now() - begin);
       if (left <= rest) throw unavailable(Math.ceil(rest / 1000));
-      const error = await waitFor(rest > 0 ? null : attemptOnce(), rest || left, callers, state.waiting);
-      if (error) throw error;
+      await waitFor(
+        rest > 0 ? null : attemptOnce(),
+        rest ? Math.min(rest, LOOK) : left,
+        callers,
+        state.waiting,
+      );
       // However short it lives, or however long it was on its way: no other one would be better.
       if (!signal.aborted && state.token && state.token !== token) return state.token.value;
     }
@@ -98,7 +107,7 @@ export function createRefresher(parts: Parts): Refresher {
     if (state.token && !isBefore('dueAt') && pause.remaining() === 0) attemptOnce().catch(() => {});
   }
 
-  function attemptOnce(): Promise<TokenClientError | void> {
+  function attemptOnce(): Promise<void> {
     const signal = state.signal();
     if (attempt?.signal === signal) return attempt.done;
     const before = state.token;
@@ -115,7 +124,7 @@ export function createRefresher(parts: Parts): Refresher {
   }
 
   /** One request. What it cannot decide is left to the next one. */
-  async function refresh(signal: AbortSignal): Promise<TokenClientError | void> {
+  async function refresh(signal: AbortSignal): Promise<void> {
     const refreshToken = await refreshTokens?.read();
     if (signal.aborted) return;
     if (refreshToken === null) return end('logout');
@@ -126,6 +135,7 @@ export function createRefresher(parts: Parts): Refresher {
     if (signal.aborted) return;
     // Another tab may have been faster, where the lock was not waited for; what it has stored is newer.
     const stored = await refreshTokens?.read();
+    if (stored && !signal.aborted) state.begin(stored.session, 'login');
     if (signal.aborted) return;
     const isLast = stored?.key === refreshToken?.key;
     switch (answer.kind) {
@@ -138,7 +148,7 @@ export function createRefresher(parts: Parts): Refresher {
         }
         if (signal.aborted) return;
         pause.end();
-        return accept(tokens, age);
+        return accept(tokens, age, false);
       }
       case 'invalid_grant':
         return isLast ? end('invalid_grant') : undefined;
@@ -148,7 +158,7 @@ export function createRefresher(parts: Parts): Refresher {
         return state.forget();
       case 'refused':
         pause.extend();
-        return refused(answer.status);
+        throw refused(answer.status);
       case 'key_reused':
         if (stored && isLast) await refreshTokens!.write(stored.token, stored.session, signal);
         return pause.extend();
@@ -162,20 +172,24 @@ export function createRefresher(parts: Parts): Refresher {
     state.end(reason);
     if (!session || reason === 'replaced') return;
     void refreshTokens?.remove(session.sid);
-    tabs?.end(session, reason);
+    tabs?.tell({ session, ended: reason });
   }
 
-  function accept(tokens: Tokens, age: Stopwatch): Promise<void> {
+  async function accept(tokens: Tokens, age: Stopwatch, isLogin: boolean): Promise<void> {
     take(tokens, age);
+    const signal = state.signal();
+    const { session } = state;
+    // Who was told of the session may have ended it at once.
+    if (!tabs || session?.sid !== tokens.sid) return;
     // Neither the refresh token nor whatever else the server said.
     const { access_token, expires_in } = tokens;
-    const rest = { access_token, expires_in: expires_in - age() / 1000, ...state.session! };
-    // A browser whose IndexedDB hangs must not hang this.
-    return tabs ? waitFor(tabs.share(rest), SHARE_TIMEOUT) : Promise.resolve();
+    const sealed = await tabs.seal({ access_token, expires_in: expires_in - age() / 1000, ...session });
+    if (!signal.aborted) tabs.tell({ session, isLogin, sealed });
   }
 
   function take(tokens: Tokens, age: Stopwatch): void {
     state.begin(sessionOf(tokens), 'restored');
+    if (state.session?.sid !== tokens.sid) return;
     state.token = { value: tokens.access_token, age, ...scheduleOf(tokens.expires_in * 1000) };
     settled();
   }

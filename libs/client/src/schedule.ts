@@ -1,5 +1,5 @@
 import type { Pause } from './pause.js';
-import { later, platform } from './platform.js';
+import { later, platform, type PageEvent } from './platform.js';
 import type { Refresher } from './refresher.js';
 import type { SessionState } from './session-state.js';
 
@@ -27,9 +27,11 @@ export function createSchedule(state: SessionState, refresher: Refresher, pause:
     cancel = later(look, delay > 0 ? Math.min(delay, LONGEST) : LONGEST);
   }
 
-  function look(event?: { readonly type: string }): void {
+  function look(event?: PageEvent): void {
     const { document, navigator } = platform;
     if (event?.type === 'online') pause.cutShort();
+    // In the cache of pages it has heard nothing of the others: whether the session lives is for the server to say.
+    if (event?.persisted) state.refused = state.token?.value;
     // Outside of pages somebody is always looking.
     if (document?.visibilityState !== 'hidden' && navigator?.onLine !== false) refresher.refreshIfDue();
     arm();

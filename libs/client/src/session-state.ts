@@ -64,7 +64,7 @@ export function createSessionState(): SessionState {
     },
     end(reason) {
       const before = state.session;
-      state.endedSid = before?.sid;
+      if (before) state.endedSid = before.sid;
       turn(null);
       if (before) tell({ session: null, reason });
     },

@@ -22,11 +22,12 @@ export function memoryStorage(): TokenStorage {
  * @param key the name of the entry
  */
 export function webStorage(key = 'token-family'): TokenStorage {
-  // Looked at with each call: it throws where a user has forbidden it, and where there is none.
+  // To look at it throws where a user has forbidden it.
+  const storage = attempt(() => platform.localStorage);
   return {
-    get: () => attempt(() => platform.localStorage!.getItem(key)),
-    set: (value) => platform.localStorage!.setItem(key, value),
-    remove: () => platform.localStorage!.removeItem(key),
+    get: () => storage?.getItem(key),
+    set: (value) => storage!.setItem(key, value),
+    remove: () => storage!.removeItem(key),
   };
 }
 

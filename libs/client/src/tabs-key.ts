@@ -44,7 +44,6 @@ export async function tabsKey(name: string): Promise<TabsKey> {
       keys.add(made, ONLY).onerror = (event) => event.preventDefault();
       const found = keys.get(ONLY);
       found.onsuccess = () => resolve(found.result);
-      found.onerror = reject;
       database.close();
     };
   });

@@ -1,7 +1,9 @@
 import { platform, type Channel } from './platform.js';
-import { sessionOf, type Session, type SessionChange } from './session.js';
+import type { Session, SessionChange } from './session.js';
 import { tabsKey, type TabsKey } from './tabs-key.js';
+import { attempt } from './storages.js';
 import type { Tokens } from './token-response.js';
+import { waitFor } from './wait.js';
 
 /**
  * What a tab tells the others. None of it is a secret: a refresh token never leaves its storage, and an access token is
@@ -9,76 +11,78 @@ import type { Tokens } from './token-response.js';
  */
 export interface News {
   readonly session: Session;
-  /** the session is over */
+  /** it is new: by a login */
+  readonly isLogin?: boolean;
+  /** it is over */
   readonly ended?: SessionChange['reason'];
-  /** an access token of it, fresh from the server, as JSON, by AES-GCM */
-  readonly sealed?: ArrayBuffer;
-  readonly iv?: Uint8Array<ArrayBuffer>;
+  /** an access token of it, fresh from the server */
+  readonly sealed?: Sealed | undefined;
 }
 
-/** The other tabs of this origin, or, where there is no BroadcastChannel, nobody. */
+/** JSON, by AES-GCM. */
+interface Sealed {
+  readonly iv: Uint8Array<ArrayBuffer>;
+  readonly text: ArrayBuffer;
+}
+
+/** The other tabs of this origin. */
 export interface Tabs {
-  /** Resolves when it is said. */
-  share(tokens: Tokens): Promise<void>;
-  end(session: Session, reason: SessionChange['reason']): void;
+  /** @returns undefined where the tabs have no key in common: the others know at least that there is a session */
+  seal(tokens: Tokens): Promise<Sealed | undefined>;
+  tell(news: News): void;
   close(): void;
 }
 
+/** Milliseconds: a browser whose IndexedDB hangs must not hang this. */
+const LONGEST = 1_000;
+
 /**
- * @param name null: this tab is alone
- * @param hear called with what another tab tells, one after the other; `tokens` with what is left of their lifetime
+ * @param hear called with what another tab tells; `tokens` with what is left of their lifetime
+ * @returns null where there is no BroadcastChannel
  */
 export function joinTabs(
-  name: string | null,
-  hear: (news: News, tokens: Tokens | null) => Promise<void>,
+  name: string,
+  hear: (news: News, tokens: Tokens | undefined) => Promise<void>,
 ): Tabs | null {
-  const channel = name === null ? null : openChannel(name);
+  const channel = openChannel(name);
   if (!channel) return null;
-  let key: Promise<TabsKey> | undefined;
-  let last: Promise<void> = Promise.resolve();
-  const getKey = (): Promise<TabsKey> => (key ??= tabsKey(name!));
+  let made: Promise<TabsKey> | undefined;
 
-  async function seal(tokens: Tokens): Promise<Pick<News, 'sealed' | 'iv'>> {
-    const iv = crypto.getRandomValues(new Uint8Array(12));
-    const bytes = new TextEncoder().encode(JSON.stringify(tokens));
-    return { iv, sealed: await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await getKey(), bytes) };
-  }
-
-  async function open({ iv, sealed }: News): Promise<Tokens> {
-    const bytes = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: iv! }, await getKey(), sealed!);
-    return JSON.parse(new TextDecoder().decode(bytes)) as Tokens;
-  }
-
-  function tell(news: News): void {
+  async function withKey<T>(use: (key: TabsKey) => Promise<T>): Promise<T | undefined> {
     try {
-      channel!.postMessage(news);
+      return await waitFor((made ??= tabsKey(name)).then(use), LONGEST);
     } catch {
-      // Closed: the client was disposed meanwhile.
+      return undefined;
     }
   }
 
-  channel.onmessage = ({ data }) => {
+  function open({ iv, text }: Sealed): Promise<Tokens | undefined> {
+    return withKey(async (key) => {
+      const bytes = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, text);
+      return (await new Response(bytes).json()) as Tokens;
+    });
+  }
+
+  channel.onmessage = async ({ data }) => {
     const news = data as News;
-    last = last.then(async () => hear(news, await open(news).catch(() => null))).catch(() => {});
+    await hear(news, news.sealed && (await open(news.sealed))).catch(() => {});
   };
 
   return {
-    async share(tokens) {
-      // Without a key the others know at least that there is a session.
-      tell({ session: sessionOf(tokens), ...(await seal(tokens).catch(() => null)) });
-    },
-    end: (session, ended) => tell({ session, ended }),
+    seal: (tokens) =>
+      withKey(async (key) => {
+        const iv = crypto.getRandomValues(new Uint8Array(12));
+        const bytes = new TextEncoder().encode(JSON.stringify(tokens));
+        return { iv, text: await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, bytes) };
+      }),
+    tell: (news) => channel.postMessage(news),
     close: () => channel.close(),
   };
 }
 
-function openChannel(name: string): Channel | null {
-  try {
-    const channel = new platform.BroadcastChannel!(name);
-    channel.unref?.();
-    return channel;
-  } catch {
-    // There is none, or not for an opaque origin.
-    return null;
-  }
+/** Undefined where there is none, or not for an opaque origin. */
+function openChannel(name: string): Channel | undefined {
+  const channel = attempt(() => new platform.BroadcastChannel!(name));
+  channel?.unref?.();
+  return channel;
 }

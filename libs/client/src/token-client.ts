@@ -13,6 +13,7 @@ import { sessionOf, type Session, type SessionChange } from './session.js';
 import { startStopwatch } from './stopwatch.js';
 import { joinTabs, type News } from './tabs.js';
 import { isTokenResponse, type TokenResponse, type Tokens } from './token-response.js';
+import { waitFor } from './wait.js';
 
 /** One session, kept for as long as the server lets it live. */
 export interface TokenClient {
@@ -20,9 +21,9 @@ export interface TokenClient {
   readonly session: Session | null | undefined;
 
   /**
-   * Finds out whether somebody is logged in. With the cookie carrier, and no other tab to ask, this takes a refresh.
+   * Finds out whether somebody is logged in. With the cookie carrier the first call takes a refresh.
    *
-   * @throws {TokenClientError} `ERR_UNAVAILABLE`, `ERR_REFUSED`, `ERR_DISPOSED`: it cannot be known
+   * @throws {TokenClientError} `ERR_UNAVAILABLE`, `ERR_REFUSED`, `ERR_STORAGE`, `ERR_DISPOSED`: it cannot be known
    */
   getSession(): Promise<Session | null>;
 
@@ -45,9 +46,10 @@ export interface TokenClient {
    *
    * @param wish `refused`: a token that a resource server has answered with 401; another one is fetched, unless that was itself
    * fetched for this reason a moment ago. `signal`: ends the wait
-   * @throws {TokenClientError} `ERR_NO_SESSION`, `ERR_UNAVAILABLE`, `ERR_REFUSED`, `ERR_DISPOSED`
+   * @throws {TokenClientError} `ERR_NO_SESSION`, `ERR_UNAVAILABLE`, `ERR_REFUSED`, `ERR_STORAGE`, `ERR_DISPOSED`
+   * @throws what `signal` was aborted with
    */
-  getAccessToken(wish?: { refused?: string; signal?: AbortSignal }): Promise<string>;
+  getAccessToken(wish?: { refused?: string | undefined; signal?: AbortSignal | undefined }): Promise<string>;
 
   /**
    * As the platform's `fetch`, with the access token. After a 401 the token is refreshed once, and the request
@@ -66,7 +68,8 @@ export interface TokenClient {
    * Ends the session: here at once, in the other tabs with the next message, at the server when it has heard.
    *
    * @throws {TokenClientError} `ERR_UNAVAILABLE`: the server has not heard yet. It is told again and again, with the cookie carrier
-   * also by the next page; here the session is over. `ERR_REFUSED`: it does not understand
+   * also by the next page; here the session is over. `ERR_REFUSED`: it does not understand. `ERR_STORAGE`, `ERR_DISPOSED`: nothing
+   * was done
    */
   logout(): Promise<void>;
 
@@ -95,7 +98,7 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
   const server = authServer(resolved);
   const refreshTokens = storage && createRefreshTokens(storage);
   const logout = createLogout(server, patience, storage ? null : name);
-  const tabs = joinTabs(isShared ? name : null, hear);
+  const tabs = isShared ? joinTabs(name, hear) : null;
   const refresher: Refresher = createRefresher({
     state,
     server,
@@ -103,15 +106,18 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     pause,
     refreshTokens,
     patience,
-    lock(task) {
-      if (storage?.lock) return storage.lock(task, timeout);
-      return isShared ? runAlone(name, task, timeout) : task();
-    },
+    lock,
+    assertAlive,
     settled: () => schedule.arm(),
   });
   const schedule: Schedule = createSchedule(state, refresher, pause);
   let isDisposed = false;
-  let storing: Promise<void> | undefined;
+  let storing: Promise<void> | null = null;
+
+  async function lock<T>(task: () => Promise<T>): Promise<T> {
+    if (storage?.lock) return storage.lock(task, timeout);
+    return isShared ? runAlone(name, task, timeout) : task();
+  }
 
   function assertAlive(): void {
     if (isDisposed) throw disposed();
@@ -130,38 +136,43 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     else state.session = null;
   }
 
-  async function hear({ session, ended }: News, tokens: Tokens | null): Promise<void> {
+  /** A storage that does not answer, a key chain that asks, must not hang who needs a token. */
+  function known(signal?: AbortSignal): Promise<void> {
+    return waitFor(discover(), patience, signal);
+  }
+
+  async function hear({ session, isLogin, ended }: News, tokens: Tokens | undefined): Promise<void> {
     const age = startStopwatch();
     const { sid } = session;
+    const isOurs = state.session?.sid === sid;
     if (ended) {
-      if (state.session?.sid !== sid) return;
-      state.end(ended);
+      if (isOurs) state.end(ended);
+      // What is told of it may be heard later: it is opened first.
+      state.endedSid = sid;
       // This tab may have been storing a token of it.
       await refreshTokens?.remove(sid);
       return;
     }
+    // The refresh of an earlier session may be told of after the login that has replaced it.
+    if (!isOurs && !isLogin && state.session) return;
     const stored = await refreshTokens?.read();
     if (isDisposed || sid === state.endedSid || (refreshTokens && stored?.session.sid !== sid)) return;
-    logout.forget();
+    if (isLogin) logout.forget();
     state.begin(session, 'login');
     if (tokens && tokens.access_token !== state.refused) refresher.take(tokens, age);
   }
 
   async function getAccessToken(wish: Wish = {}): Promise<string> {
-    await discover();
-    try {
-      return await refresher.get(wish);
-    } catch (error) {
-      assertAlive();
-      throw error;
-    }
+    await known(wish.signal);
+    return refresher.get(wish);
   }
 
   // An earlier page was logged out without the server's knowing, and the cookie is still there.
   const unfinished = logout.unfinished();
   if (unfinished !== null) {
-    state.end('logout');
-    logout.send({ sid: unfinished || undefined }).catch(() => {});
+    state.session = null;
+    state.endedSid = unfinished || undefined;
+    logout.send({ sid: state.endedSid }).catch(() => {});
   }
 
   return {
@@ -169,7 +180,7 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       return state.session;
     },
     async getSession() {
-      await discover();
+      await known();
       if (state.session === undefined) {
         await getAccessToken().catch((error: TokenClientError) => {
           if (error.code !== 'ERR_NO_SESSION') throw error;
@@ -179,8 +190,8 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     },
     async setTokens(response) {
       assertAlive();
-      const { refresh_token: refreshToken } = response;
-      if (!isTokenResponse(response) || (refreshToken !== undefined) !== (storage !== null)) {
+      const refreshToken = response.refresh_token;
+      if (!isTokenResponse(response) || !refreshToken !== !storage) {
         throw new TypeError(`setTokens takes a token response ${storage ? 'with' : 'without'} refresh_token`);
       }
       const age = startStopwatch();
@@ -188,25 +199,29 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       logout.forget();
       state.forget();
       const signal = state.signal();
-      storing = refreshTokens?.write(refreshToken!, session, signal);
+      // The refresh of another tab, of the session before, must not write over it.
+      storing = refreshTokens && lock(() => refreshTokens.write(refreshToken!, session, signal));
       await storing;
       if (signal.aborted) return;
       pause.end();
       state.begin(session, 'login');
-      await refresher.accept(response, age);
+      // Who was told may have logged out at once.
+      if (!signal.aborted) await refresher.accept(response, age, true);
     },
     getAccessToken,
-    fetch: (input, init) => authorizedFetch({ ...resolved, getAccessToken }, input, init),
+    fetch: (input, init) => authorizedFetch({ ...resolved, state, getAccessToken }, input, init),
     async logout() {
       assertAlive();
-      if (storage) await discover();
+      // What is known is taken as it is now: a login that comes meanwhile is another session.
+      if (storage && !state.session) await known();
       const { session, token } = state;
       // A cookie may be there all the same.
       if (storage && !session) return;
       state.end('logout');
-      if (session) tabs?.end(session, 'logout');
-      const sid = session?.sid;
-      const refreshToken = await refreshTokens?.remove(sid!);
+      if (session) tabs?.tell({ session, ended: 'logout' });
+      // Said twice, it means the same session; where none is known, that of the cookie.
+      const sid = session === null ? state.endedSid : session?.sid;
+      const refreshToken = refreshTokens && (await waitFor(refreshTokens.remove(sid!), patience));
       await logout.send({ refreshToken, sid, accessToken: token?.value });
     },
     onSessionChange(listener) {

@@ -13,7 +13,8 @@ export async function waitFor<T>(
 ): Promise<T | undefined> {
   let end!: () => void;
   const other = new Promise<undefined>((resolve) => (end = () => resolve(undefined)));
-  const timer = setTimeout(end, milliseconds);
+  // A timer takes what is longer for nothing.
+  const timer = setTimeout(end, Math.min(milliseconds, 2 ** 31 - 1));
   signal?.addEventListener('abort', end);
   if (signal?.aborted) end();
   ends?.add(end);
