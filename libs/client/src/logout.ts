@@ -5,7 +5,7 @@ import { later, platform } from './platform.js';
 import { attempt } from './storages.js';
 import { waitFor } from './wait.js';
 
-/** Tells the server that a session has ended, again and again until it has heard. */
+/** Tells the server that a session has ended, again and again until it has heard; once, if it is not known which. */
 export interface Logout {
   /**
    * @throws {TokenClientError} `ERR_UNAVAILABLE`: the server has not heard within the patience, and is told until it has;
@@ -14,7 +14,7 @@ export interface Logout {
   send(presented: Presented): Promise<void>;
   /** The session whose cookie an earlier page could not get rid of; an empty text for one that was not known. */
   unfinished(): string | null;
-  /** A new login has replaced the cookie: there is nothing to tell of it any more. */
+  /** A new login has replaced the cookie: the next page need not tell of it any more. */
   forget(): void;
   stop(): void;
 }
@@ -24,16 +24,18 @@ export function createLogout(server: AuthServer, patience: number, name: string 
   // No token is in it. Where there is no Web Storage a reload forgets, and nothing better can be had.
   const key = `${name} logout`;
   const mark = name === null ? undefined : attempt(() => platform.localStorage);
-  let current = new AbortController();
+  const end = new AbortController();
 
-  async function tell(presented: Presented, signal: AbortSignal): Promise<Answer | undefined> {
+  async function tell(presented: Presented): Promise<Answer | undefined> {
     const pause = createPause();
-    while (!signal.aborted) {
-      const answer = await server('logout', presented, signal);
+    while (!end.signal.aborted) {
+      const answer = await server('logout', presented, end.signal);
       if (answer.kind !== 'unavailable') {
-        if (!signal.aborted) attempt(() => mark?.removeItem(key));
+        attempt(() => mark?.removeItem(key));
         return answer;
       }
+      // Later it might be somebody else's session.
+      if (!presented.sid) return undefined;
       pause.extend(answer.retryAfter);
       await new Promise<void>((resolve) => later(resolve, pause.remaining()));
     }
@@ -43,18 +45,12 @@ export function createLogout(server: AuthServer, patience: number, name: string 
   return {
     async send(presented) {
       attempt(() => mark?.setItem(key, presented.sid ?? ''));
-      const { signal } = current;
-      const answer = await waitFor(tell(presented, signal), patience, signal);
+      const answer = await waitFor(tell(presented), patience, end.signal);
       if (answer?.kind === 'refused') throw refused(answer.status);
       if (!answer) throw unavailable();
     },
     unfinished: () => attempt(() => mark?.getItem(key)) ?? null,
-    forget() {
-      if (name === null) return;
-      current.abort();
-      current = new AbortController();
-      attempt(() => mark?.removeItem(key));
-    },
-    stop: () => current.abort(),
+    forget: () => attempt(() => mark?.removeItem(key)),
+    stop: () => end.abort(),
   };
 }

@@ -157,7 +157,6 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     if (!isOurs && !isLogin && state.session) return;
     const stored = await refreshTokens?.read();
     if (isDisposed || sid === state.endedSid || (refreshTokens && stored?.session.sid !== sid)) return;
-    if (isLogin) logout.forget();
     state.begin(session, 'login');
     if (tokens && tokens.access_token !== state.refused) refresher.take(tokens, age);
   }
