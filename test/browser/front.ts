@@ -15,6 +15,8 @@ export interface Seen {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly status: number;
+  /** of the answer */
+  readonly body: string;
 }
 
 /** What the front itself answers, in place of the node. */
@@ -32,25 +34,35 @@ export interface HeldAnswer {
   lose(): void;
 }
 
+/** What the front answers in a node's place, or undefined: the node is asked. */
+export type Intercept = (path: string, headers: IncomingMessage['headers']) => Page | undefined;
+
 interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
 }
 
-/** TLS for every name, as a proxy before the nodes gives it; pages of its own for some; and the answers in its hands. */
+/**
+ * TLS for every name, as a proxy before the nodes gives it; pages of its own for some; and the answers in its hands.
+ *
+ * The nodes are asked in turn.
+ */
 export class Front {
   /** of the application's own routes, those alone: in the order in which they were answered */
   readonly seen: Seen[] = [];
+  /** asked before a node is; what it answers is seen, and held, like a node's answer */
+  intercept: Intercept | undefined;
   /** whether connections are used again; a lost answer on one that was is asked for again by the browser itself */
   keepsAlive = false;
-  #isHolding = false;
+  #isHolding: (path: string) => boolean = () => false;
+  #turn = 0;
   readonly #held: HeldAnswer[] = [];
   readonly #pages = new Map<string, Page>();
   readonly #waiting = new Set<() => void>();
 
   private constructor(
-    private readonly nodePort: number,
+    private readonly nodePorts: readonly number[],
     private readonly secure: Server,
     private readonly plain: Server,
   ) {
@@ -60,8 +72,8 @@ export class Front {
       });
   }
 
-  static async listen(nodePort: number, certificate: Certificate): Promise<Front> {
-    const front = new Front(nodePort, createSecureServer({ ...certificate }), createServer());
+  static async listen(nodePorts: readonly number[], certificate: Certificate): Promise<Front> {
+    const front = new Front(nodePorts, createSecureServer({ ...certificate }), createServer());
     for (const server of [front.secure, front.plain]) {
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');
@@ -84,14 +96,14 @@ export class Front {
     this.#pages.set(url, page);
   }
 
-  /** From now on no answer of the node goes on by itself. */
-  hold(): void {
-    this.#isHolding = true;
+  /** From now on no answer of a node goes on by itself, or none on `path`. */
+  hold(path?: string): void {
+    this.#isHolding = (asked) => path === undefined || asked === path;
   }
 
   /** Answers go on again, those to come; what is held stays held. */
   pass(): void {
-    this.#isHolding = false;
+    this.#isHolding = () => false;
   }
 
   /** The answers held since the last call, once there are so many. */
@@ -100,10 +112,11 @@ export class Front {
     return this.#held.splice(0);
   }
 
-  /** Resolves when so many requests have come to the node since `forget`. */
-  async saw(count: number): Promise<Seen[]> {
-    await this.#until(() => this.seen.length >= count);
-    return this.seen;
+  /** Resolves when so many requests have come to a node, or so many to `path` there, since `forget`. */
+  async saw(count: number, path?: string): Promise<Seen[]> {
+    const matching = (): Seen[] => this.seen.filter((each) => path === undefined || each.path === path);
+    await this.#until(() => matching().length >= count);
+    return matching();
   }
 
   forget(): void {
@@ -128,14 +141,16 @@ export class Front {
       response.writeHead(page?.status ?? (page ? 200 : 404), headers).end(page?.body);
       return;
     }
-    const answer = await this.#ask(incoming);
     const { method = '', headers } = incoming;
-    this.seen.push({ host: url.host, method, path: url.pathname, headers, status: answer.status });
+    const own = this.intercept?.(url.pathname, headers);
+    const answer = own ? ownAnswer(own, incoming) : await this.#ask(incoming);
+    const { status, body } = answer;
+    this.seen.push({ host: url.host, method, path: url.pathname, headers, status, body: body.toString() });
     const send = (): void => {
       const { connection: _, 'keep-alive': __, ...kept } = answer.headers;
       response.writeHead(answer.status, kept).end(answer.body);
     };
-    if (!this.#isHolding) send();
+    if (!this.#isHolding(url.pathname)) send();
     else
       this.#held.push({
         status: answer.status,
@@ -148,7 +163,7 @@ export class Front {
   async #ask(incoming: IncomingMessage): Promise<Answer> {
     const { method, url, headers } = incoming;
     const asked = request({
-      port: this.nodePort,
+      port: this.nodePorts[this.#turn++ % this.nodePorts.length],
       host: '127.0.0.1',
       method,
       path: url,
@@ -173,4 +188,9 @@ export class Front {
       look();
     });
   }
+}
+
+function ownAnswer({ status = 200, headers = {}, body = '' }: Page, incoming: IncomingMessage): Answer {
+  incoming.resume();
+  return { status, headers, body: Buffer.from(body) };
 }

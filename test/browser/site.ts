@@ -39,7 +39,7 @@ export class Site {
   static async start({ adapter = 'express', origins, cors }: SiteSettings = {}): Promise<Site> {
     const database = await createDatabase();
     const application = await startApplication({ url: database.url, adapter, origins, cors });
-    const front = await Front.listen(application.port, await certificateFor(NAMES));
+    const front = await Front.listen([application.port], await certificateFor(NAMES));
     for (const origin of [APPLICATION, FRIEND]) serveScript(front, origin, 'application.js');
     for (const origin of [SIBLING, ATTACKER]) {
       serveScript(front, origin, 'attacker.js');
