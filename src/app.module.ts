@@ -6,6 +6,7 @@ import { DevelopmentKeysModule } from './keys/development-keys.module.js';
 import { DevelopmentKeys } from './keys/development-keys.service.js';
 import { demoSecretFile, leaveSecret } from './keys/shared-secret.js';
 import { OperationsModule } from './operations/operations.module.js';
+import { PageController } from './page/page.controller.js';
 import type { FeedCredentials, Settings } from './settings.js';
 import { ThrottlingModule } from './throttling/throttling.module.js';
 import { LoginController } from './users/login.controller.js';
@@ -31,7 +32,7 @@ export class AppModule {
           routes: true,
         }),
       ],
-      controllers: [LoginController, MeController],
+      controllers: [LoginController, MeController, PageController],
     };
   }
 }

@@ -12,7 +12,7 @@ Log in as ${DEMO_USERS.map((user) => `${user.username} / ${user.password}`).join
   curl -s ${url}/auth/refresh -d refresh_token="${member('refresh_token')}"
 
 The last line again within the leeway repeats its answer; later, it is theft, and the session ends.
-All routes are described at ${url}/docs.
+In a browser, ${url}/ is a page to try in two tabs; all routes are described at ${url}/docs.
 `;
 }
 

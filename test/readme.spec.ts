@@ -31,8 +31,8 @@ function blocksOf(path: string): string[] {
 
 const PAGES = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
 
-test('every code block of README and of the pages behind it compiles', () => {
-  const blocks = PAGES.flatMap(blocksOf);
+test('every code block of README, of the pages behind it and of the client compiles', () => {
+  const blocks = [...PAGES, 'libs/client/README.md'].flatMap(blocksOf);
   expect(blocks.length).toBeGreaterThan(8);
   expect(diagnose(blocks)).toEqual([]);
 });
@@ -60,4 +60,53 @@ test.each([
   ];
   expect(read.length).toBeGreaterThan(atLeast);
   for (const [, name, value] of read) expect([name, table.get(name!)]).toEqual([name, value ?? NO_DEFAULT]);
+});
+
+describe('the tables of docs/client.md', () => {
+  const page = readFileSync('docs/client.md', 'utf8');
+  const sourceOf = (file: string): string => readFileSync(`libs/client/src/${file}`, 'utf8');
+
+  /** The first two cells of every row below `## section`, by the name in the first. */
+  function tableOf(section: string): Map<string, string> {
+    const [, text] = new RegExp(`^## ${section}\n([\\s\\S]*?)(?=^## )`, 'm').exec(page)!;
+    return new Map(
+      [...text!.matchAll(/^\| `(\w+)` +\| (.*?) *\|/gm)].map(([, name, cell]) => [name!, cell!]),
+    );
+  }
+
+  /** Of a union of texts, by the name of its type or member. */
+  function membersOf(file: string, name: string): string[] {
+    const code = sourceOf(file).replace(/\/\*[\s\S]*?\*\//g, '');
+    const [, union] = new RegExp(`\\b${name}(?: =|:)([^;]+);`).exec(code)!;
+    return [...union!.matchAll(/'(\w+)'/g)].map(([, member]) => member!);
+  }
+
+  test('name every option and its default', () => {
+    const source = sourceOf('options.ts');
+    const [, members] = /interface TokenClientOptions \{([\s\S]*?)\n\}/.exec(source)!;
+    const names = [...members!.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name]) => name!);
+    const [, defaults] = /const \{ (.*) \} = options;/.exec(source)!;
+    const table = tableOf('Options');
+    expect([...table.keys()]).toEqual(names);
+    const read = [...defaults!.matchAll(/(\w+) = ('\w+'|\d+|\[\])/g)];
+    expect(read.length).toBeGreaterThan(3);
+    for (const [, name, value] of read) expect([name, table.get(name!)]).toEqual([name, `\`${value}\``]);
+  });
+
+  test('name every code and every reason', () => {
+    const named = [...tableOf('Errors').keys()];
+    const written = [
+      ...membersOf('errors.ts', 'TokenClientErrorCode'),
+      ...membersOf('file/errors.ts', 'FileStorageErrorCode'),
+      ...membersOf('session.ts', 'reason'),
+    ];
+    expect(written.length).toBeGreaterThan(14);
+    expect(named.toSorted()).toEqual(written.toSorted());
+  });
+});
+
+test.each(['kyWith', 'axiosWith', 'axiosWrapped'])('%s in docs/client.md is what is tested', (name) => {
+  const source = readFileSync('test/client/adapters.ts', 'utf8');
+  const [text] = new RegExp(`^export function ${name}\\([\\s\\S]*?^\\}$`, 'm').exec(source)!;
+  expect(readFileSync('docs/client.md', 'utf8')).toContain(text);
 });
