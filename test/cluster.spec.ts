@@ -17,6 +17,6 @@ describe('Several nodes as processes, and what can happen to them', () => {
       if (process.env['CLUSTER_FAULTS']) console.log(fault.id, Math.round(took), observed);
       if (result === 'broken') throw new Error(`${observed}\n(CLUSTER_SEED=${seed})`);
     },
-    60_000,
+    120_000,
   );
 });

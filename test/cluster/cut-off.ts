@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { demand, type Fault, type Stage } from './fault.js';
 import { ask, bearer } from './infrastructure/requests.js';
+import { quantiles } from './quantiles.js';
 
 /*
  * How long an access token is still believed after its session was ended. Counted from the answer that confirms the
@@ -98,11 +99,6 @@ export async function measureCutOff(
   }
   await Promise.all(Array.from({ length: atOnce }, work));
   return times.toSorted((left, right) => left - right);
-}
-
-function quantiles(times: readonly number[]): { p50: number; p99: number; max: number } {
-  const at = (share: number): number => times[Math.min(times.length - 1, Math.floor(share * times.length))]!;
-  return { p50: at(0.5), p99: at(0.99), max: times.at(-1)! };
 }
 
 const inMs = (time: number): string => `${time < 10 ? time.toFixed(1) : time.toFixed(0)} ms`;

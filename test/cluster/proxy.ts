@@ -161,6 +161,11 @@ export class Link {
     for (const direction of DIRECTIONS) this.#drain(direction);
   }
 
+  /** Tells the client, whatever the switches say; null ends what it is told. */
+  say(piece: Buffer | null): void {
+    this.#pass('down', piece);
+  }
+
   /** Of two ends of which one has gone, the other one learns it now. */
   bury(): void {
     if (this.client.destroyed || this.#server.destroyed) this.reset();

@@ -19,9 +19,10 @@ ${lines.map((line) => `| ${line.join(' | ')} |`).join('\n')}
 `;
 }
 
-/** F2 before F10, and what has no number last. */
+/** F2 before F10, what has no number after them, and C1 to C7 last. */
 function order(id: string): number {
-  return Number(/^F(\d+)/.exec(id)?.[1] ?? Infinity);
+  const [, kind, number] = /^([FC])(\d+)/.exec(id) ?? [];
+  return kind === undefined ? 1_000 : Number(number) + (kind === 'C' ? 2_000 : 0);
 }
 
 function cell(text: string): string {

@@ -1,5 +1,6 @@
 import type { Fault } from '../fault.js';
 import { answerFaults } from './answers.js';
+import { clientFaults } from './client.js';
 import { databaseFaults } from './database.js';
 import { linkFaults } from './links.js';
 import { randomFaults } from './nemesis.js';
@@ -12,4 +13,5 @@ export const FAULTS: readonly Fault[] = [
   ...linkFaults,
   ...databaseFaults,
   ...randomFaults,
+  ...clientFaults,
 ];

@@ -55,7 +55,6 @@ export class TokenResponseInterceptor implements NestInterceptor<TokenPair, Toke
   }
 }
 
-/** @param refreshToken nothing, where it goes in a cookie */
 /** What came in a cookie; the key of a token that came in a body is whatever its client wrote, and no part of ours. */
 function cookieOf(request: HttpRequest): CookieToken | undefined {
   const presented = presentedBy(request);
