@@ -95,5 +95,6 @@ const LONGEST = 3_600_000;
 
 /** Milliseconds. A date is not believed: this device's clock may be wrong. RFC 9110 section 10.2.3. */
 function retryAfterOf({ headers }: Response): number | undefined {
-  return Math.min(Number(headers.get('retry-after')) * 1000, LONGEST) || undefined;
+  const milliseconds = Number(headers.get('retry-after')) * 1000;
+  return milliseconds > 0 ? Math.min(milliseconds, LONGEST) : undefined;
 }

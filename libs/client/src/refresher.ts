@@ -154,7 +154,7 @@ export function createRefresher(parts: Parts): Refresher {
         return isLast ? end('invalid_grant') : undefined;
       case 'session_mismatch':
         // Whoever was logged in here is told before anything is done in the name of the other one.
-        end('replaced');
+        await end('replaced');
         return state.forget();
       case 'refused':
         pause.extend();
@@ -167,12 +167,13 @@ export function createRefresher(parts: Parts): Refresher {
     }
   }
 
-  function end(reason: SessionChange['reason']): void {
+  async function end(reason: SessionChange['reason']): Promise<void> {
     const { session } = state;
+    const isOver = session && reason !== 'replaced';
+    // First the others: who is told here may dispose of this client.
+    if (isOver) tabs?.tell({ session, ended: reason });
     state.end(reason);
-    if (!session || reason === 'replaced') return;
-    void refreshTokens?.remove(session.sid);
-    tabs?.tell({ session, ended: reason });
+    if (isOver) await refreshTokens?.remove(session.sid);
   }
 
   async function accept(tokens: Tokens, age: Stopwatch, isLogin: boolean): Promise<void> {

@@ -14,7 +14,7 @@ export interface SessionState {
   endedSid: string | undefined;
   /** Aborted when this session ends or another one takes its place: what was begun for it is of no use any more. */
   signal(): AbortSignal;
-  /** A session, where none was known, or another. The same one again changes nothing. */
+  /** A session, where none was known, or another. The same one again changes nothing, and none that has ended begins again. */
   begin(session: Session, reason: Reason): void;
   /** Who never knew of a session is not told of its end. */
   end(reason: Reason): void;
@@ -57,7 +57,7 @@ export function createSessionState(): SessionState {
     signal: () => epoch.signal,
     begin(session, reason) {
       const before = state.session;
-      if (before?.sid === session.sid) return;
+      if (before?.sid === session.sid || session.sid === state.endedSid) return;
       if (before) turn(session);
       state.session = session;
       tell({ session, reason: before ? 'replaced' : reason });

@@ -132,8 +132,8 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     const stored = await refreshTokens.read();
     assertAlive();
     if (signal.aborted || state.session) return;
-    if (stored && stored.session.sid !== state.endedSid) state.begin(stored.session, 'restored');
-    else state.session = null;
+    if (stored) state.begin(stored.session, 'restored');
+    state.session ??= null;
   }
 
   /** A storage that does not answer, a key chain that asks, must not hang who needs a token. */
@@ -153,10 +153,11 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       await refreshTokens?.remove(sid);
       return;
     }
+    await storing;
     // The refresh of an earlier session may be told of after the login that has replaced it.
     if (!isOurs && !isLogin && state.session) return;
     const stored = await refreshTokens?.read();
-    if (isDisposed || sid === state.endedSid || (refreshTokens && stored?.session.sid !== sid)) return;
+    if (isDisposed || (refreshTokens && stored?.session.sid !== sid)) return;
     state.begin(session, 'login');
     if (tokens && tokens.access_token !== state.refused) refresher.take(tokens, age);
   }
@@ -204,8 +205,7 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       if (signal.aborted) return;
       pause.end();
       state.begin(session, 'login');
-      // Who was told may have logged out at once.
-      if (!signal.aborted) await refresher.accept(response, age, true);
+      await refresher.accept(response, age, true);
     },
     getAccessToken,
     fetch: (input, init) => authorizedFetch({ ...resolved, state, getAccessToken }, input, init),
@@ -216,8 +216,9 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       const { session, token } = state;
       // A cookie may be there all the same.
       if (storage && !session) return;
-      state.end('logout');
+      // First the others: who is told here may dispose of this client.
       if (session) tabs?.tell({ session, ended: 'logout' });
+      state.end('logout');
       // Said twice, it means the same session; where none is known, that of the cookie.
       const sid = session === null ? state.endedSid : session?.sid;
       const refreshToken = refreshTokens && (await waitFor(refreshTokens.remove(sid!), patience));
