@@ -29,7 +29,7 @@ export interface Presented {
 export type AuthServer = (
   route: 'refresh' | 'logout',
   presented: Presented,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ) => Promise<Answer>;
 
 /** The two routes of the server that take a refresh token. */

@@ -28,8 +28,8 @@ export function createLogout(server: AuthServer, patience: number, name: string 
 
   async function tell(presented: Presented): Promise<Answer | undefined> {
     const pause = createPause();
-    while (!end.signal.aborted) {
-      const answer = await server('logout', presented, end.signal);
+    do {
+      const answer = await server('logout', presented);
       if (answer.kind !== 'unavailable') {
         attempt(() => mark?.removeItem(key));
         return answer;
@@ -38,7 +38,7 @@ export function createLogout(server: AuthServer, patience: number, name: string 
       if (!presented.sid) return undefined;
       pause.extend(answer.retryAfter);
       await new Promise<void>((resolve) => later(resolve, pause.remaining()));
-    }
+    } while (!end.signal.aborted);
     return undefined;
   }
 
