@@ -97,14 +97,20 @@ describe('Once bob has logged in', () => {
   });
 });
 
-describe('A login beside a refresh of the session before', () => {
-  test('is stored last, and told of', async () => {
-    const first = await browser.openLoggedIn();
-    const second = browser.open();
+describe('A login beside the last that another tab stores of the session before', () => {
+  let first: Tab;
+  let second: Tab;
+  beforeEach(async () => {
+    first = await browser.openLoggedIn();
+    second = browser.open();
     await second.during(second.client.getSession());
     browser.time.sleep(LIFETIME);
+  });
+
+  /** Bob logs in while the storage is slow with `method`, once. */
+  async function logInBeside(method: 'set' | 'remove'): Promise<string> {
     const gate = new Gate();
-    browser.server.next('auth/refresh', gate.response);
+    browser.storage.before = (called) => (called === method && gate.arrived === 0 ? gate.pass() : undefined);
     const refreshing = first.client.getAccessToken().catch(() => 'of nobody');
     await browser.time.until(() => gate.arrived === 1);
     const response = await browser.server.logIn();
@@ -113,11 +119,21 @@ describe('A login beside a refresh of the session before', () => {
     gate.open();
     await second.during(Promise.all([refreshing, login]));
     await browser.time.pass(1);
-    expect(browser.storage.text).toContain(response.sid);
-    for (const tab of [first, second]) {
-      expect(tab.client.session).toEqual({ sid: response.sid });
-      expect(await tab.getAccessToken()).toContain(response.sid);
-    }
+    return response.sid;
+  }
+
+  test('a token, is stored after it, and told of', async () => {
+    const bob = await logInBeside('set');
+    expect(browser.storage.text).toContain(bob);
+    expect(second.changes.at(-1)).toEqual({ session: { sid: bob }, reason: 'login' });
+    for (const tab of [first, second]) expect(await tab.getAccessToken()).toContain(bob);
+  });
+
+  test('that it is over, is stored after it', async () => {
+    await browser.server.revoke(first.client.session!.sid, 'logout');
+    const bob = await logInBeside('remove');
+    expect(browser.storage.text).toContain(bob);
+    expect(await second.getAccessToken()).toContain(bob);
   });
 });
 
