@@ -177,10 +177,43 @@ test('the doors compile in a strict application, ESM or CommonJS', () => {
   expect(faults.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '))).toEqual([]);
 });
 
-test('the client opens for both, and brings nothing along', async () => {
-  expect(
-    await evaluate('commonjs', `console.log(JSON.stringify(Object.keys(require('token-family-client'))))`),
-  ).toEqual([]);
-  const text = `import * as door from 'token-family-client'; console.log(JSON.stringify(Object.keys(door)))`;
-  expect(await evaluate('module', text)).toEqual([]);
+test.each([
+  ['token-family-client', ['TokenClientError', 'createTokenClient', 'memoryStorage', 'webStorage']],
+  ['token-family-client/file', ['FileStorageError', 'fileStorage']],
+])('the door %s opens for import and for require', async (specifier, names) => {
+  const required = `console.log(JSON.stringify(Object.keys(require('${specifier}'))))`;
+  expect(((await evaluate('commonjs', required)) as string[]).toSorted()).toEqual(names);
+  const imported = `import * as door from '${specifier}'; console.log(JSON.stringify(Object.keys(door)))`;
+  expect(((await evaluate('module', imported)) as string[]).toSorted()).toEqual(names);
+});
+
+/** Every module of Node's own that a program asks for, by import or by require. */
+async function builtInsLoadedBy(specifier: string, type: 'import' | 'require'): Promise<string[]> {
+  const load = type === 'import' ? `await import('${specifier}')` : `require('${specifier}')`;
+  const text = `import Module, { createRequire, isBuiltin, register } from 'node:module';
+    const seen = [];
+    const load = Module._load;
+    Module._load = (name, ...rest) => (isBuiltin(name) && seen.push(name), load(name, ...rest));
+    const hooks = 'export const resolve = (name, context, next) => (process._rawDebug("loads " + name), next(name, context))';
+    register('data:text/javascript,' + encodeURIComponent(hooks));
+    const require = createRequire(process.cwd() + '/consumer.cjs');
+    ${load};
+    console.log(JSON.stringify(seen));`;
+  const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', text]);
+  const imported = [...stderr.matchAll(/^loads (node:\S+)$/gm)].map(([, name]) => name!);
+  return [...imported, ...(JSON.parse(stdout) as string[])].toSorted();
+}
+
+test.each(['import', 'require'] as const)('the client brings nothing of Node along, by %s', async (type) => {
+  expect(await builtInsLoadedBy('token-family-client', type)).toEqual([]);
+  // Its other door does, so the count counts.
+  expect(await builtInsLoadedBy('token-family-client/file', type)).toContain('node:path');
+});
+
+test('neither door of the client brings another package along', async () => {
+  for (const specifier of ['token-family-client', 'token-family-client/file']) {
+    const loaded = await modulesLoadedBy(specifier);
+    expect(loaded.filter((path) => path.includes('/libs/client/dist/')).length).toBeGreaterThan(2);
+    expect(loaded.filter((path) => !path.includes('/libs/client/dist/'))).toEqual([]);
+  }
 });

@@ -151,6 +151,23 @@ describe('A logout', () => {
     expect(await browser.server.isAlive(alice)).toBe(false);
   });
 
+  test('that the server has not heard of brings no storm of refreshes', async () => {
+    const [first] = await openTwo();
+    const page = browser.open(COOKIE);
+    const gate = new Gate();
+    browser.server.next('auth/refresh', gate.response);
+    const found = page.client.getSession();
+    await browser.time.until(() => gate.arrived === 1);
+    browser.server.always('auth/logout', answered(503));
+    const { length } = browser.server.requests('auth/refresh');
+    first.client.logout().catch(() => {});
+    await browser.time.pass(1);
+    gate.open();
+    expect(await page.during(found)).toBeNull();
+    await browser.time.pass(60);
+    expect(browser.server.requests('auth/refresh')).toHaveLength(length);
+  });
+
   test('by who is told of a login in another tab is heeded', async () => {
     const [first, second] = await openTwo();
     await first.during(first.client.logout());

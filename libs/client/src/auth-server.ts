@@ -54,7 +54,9 @@ export function authServer({ storage, clientId, routes, timeout, fetch }: Resolv
     } as const;
     try {
       const asked = fetch(new URL(route, routes), request).then((response) =>
-        route === 'logout' && [204, 401].includes(response.status) ? ENDED : read(response, !storage),
+        route === 'logout' && [204, storage ? 204 : 401].includes(response.status)
+          ? ENDED
+          : read(response, !storage),
       );
       return (await waitFor(asked, timeout, signal)) ?? UNAVAILABLE;
     } catch {

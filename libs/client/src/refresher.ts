@@ -21,11 +21,11 @@ export interface Parts {
   readonly refreshTokens: RefreshTokens | null;
   readonly patience: number;
   /** Runs a task while no other tab runs one. */
-  lock<T>(task: () => Promise<T>): Promise<T>;
+  readonly lock: <T>(task: () => Promise<T>) => Promise<T>;
   /** @throws {TokenClientError} the client was disposed */
-  assertAlive(): void;
+  readonly assertAlive: () => void;
   /** Called when an attempt is over, or a token was taken. */
-  settled(): void;
+  readonly settled: () => void;
 }
 
 export interface Wish {
@@ -154,7 +154,7 @@ export function createRefresher(parts: Parts): Refresher {
         return isLast ? end('invalid_grant') : undefined;
       case 'session_mismatch':
         // Whoever was logged in here is told before anything is done in the name of the other one.
-        await end('replaced');
+        void end('replaced');
         return state.forget();
       case 'refused':
         pause.extend();
@@ -181,15 +181,18 @@ export function createRefresher(parts: Parts): Refresher {
     const signal = state.signal();
     const { session } = state;
     // Who was told of the session may have ended it at once.
-    if (!tabs || session?.sid !== tokens.sid) return;
+    if (session?.sid !== tokens.sid) return;
     // Neither the refresh token nor whatever else the server said.
     const { access_token, expires_in } = tokens;
-    const sealed = await tabs.seal({ access_token, expires_in: expires_in - age() / 1000, ...session });
-    if (!signal.aborted) tabs.tell({ session, isLogin, sealed });
+    const sealed = await tabs?.seal({ access_token, expires_in: expires_in - age() / 1000, ...session });
+    if (!signal.aborted) tabs?.tell({ session, isLogin, sealed });
   }
 
   function take(tokens: Tokens, age: Stopwatch): void {
+    assertAlive();
     state.begin(sessionOf(tokens), 'restored');
+    // The server has not heard yet that it has ended.
+    state.session ??= null;
     if (state.session?.sid !== tokens.sid) return;
     state.token = { value: tokens.access_token, age, ...scheduleOf(tokens.expires_in * 1000) };
     settled();

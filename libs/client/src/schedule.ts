@@ -16,11 +16,11 @@ export interface Schedule {
 }
 
 export function createSchedule(state: SessionState, refresher: Refresher, pause: Pause): Schedule {
-  let cancel = (): void => {};
+  let cancel: (() => void) | undefined;
   const end = new AbortController();
 
   function arm(): void {
-    cancel();
+    cancel?.();
     if (!state.token) return;
     const delay = Math.max(state.token.dueAt - state.token.age(), pause.remaining());
     // What is overdue is under way, or waits for one of the events, or for somebody who needs it.
@@ -41,7 +41,7 @@ export function createSchedule(state: SessionState, refresher: Refresher, pause:
   return {
     arm,
     stop() {
-      cancel();
+      cancel?.();
       end.abort();
     },
   };

@@ -42,7 +42,7 @@ export function createSessionState(): SessionState {
         listener(change);
       } catch (error) {
         // The listener's own affair, to be heard of as an unhandled rejection; the session goes on.
-        void Promise.reject(error as Error);
+        void Promise.reject(error);
       }
     }
   }

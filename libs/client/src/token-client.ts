@@ -67,7 +67,7 @@ export interface TokenClient {
   /**
    * Ends the session: here at once, in the other tabs with the next message, at the server when it has heard.
    *
-   * @throws {TokenClientError} `ERR_UNAVAILABLE`: the server has not heard yet. It is told again and again, with the cookie carrier
+   * @throws {TokenClientError} `ERR_UNAVAILABLE`: the server has not heard yet. It is told again and again if it is known which session, with the cookie carrier
    * also by the next page; here the session is over. `ERR_REFUSED`: it does not understand. `ERR_STORAGE`, `ERR_DISPOSED`: nothing
    * was done
    */
@@ -157,7 +157,8 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     // The refresh of an earlier session may be told of after the login that has replaced it.
     if (!isOurs && !isLogin && state.session) return;
     const stored = await refreshTokens?.read();
-    if (isDisposed || (refreshTokens && stored?.session.sid !== sid)) return;
+    assertAlive();
+    if (refreshTokens && stored?.session.sid !== sid) return;
     state.begin(session, 'login');
     if (tokens && tokens.access_token !== state.refused) refresher.take(tokens, age);
   }
@@ -215,7 +216,7 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       if (storage && !state.session) await known();
       const { session, token } = state;
       // A cookie may be there all the same.
-      if (storage && !session) return;
+      if (storage && session === null) return;
       // First the others: who is told here may dispose of this client.
       if (session) tabs?.tell({ session, ended: 'logout' });
       state.end('logout');
