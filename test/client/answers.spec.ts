@@ -83,7 +83,9 @@ describe('With the token in a storage', () => {
     const before = browser.time.now;
     expect(await needAnswered(tab, 403, { error: 'invalid_request' })).toBe('ERR_REFUSED');
     expect(browser.time.now - before - LIFETIME).toBeLessThan(1);
-    expect(attempts()).toHaveLength(1);
+    const { length } = attempts();
+    await browser.time.pass(60);
+    expect(attempts().length).toBeGreaterThan(length);
   });
 
   test('422 key_reused draws a new key, stores it, and repeats with it', async () => {
