@@ -1,6 +1,6 @@
 import { Browser, type Tab } from './support/browser.js';
 import { LIFETIME } from './support/fake-server.js';
-import { answered } from './support/troubles.js';
+import { answered, hanging } from './support/troubles.js';
 
 let browser: Browser;
 beforeEach(() => {
@@ -93,4 +93,17 @@ describe('With the token in a cookie', () => {
     expect(tab.reasons).toEqual(['login']);
     expect(browser.server.count('rotated')).toBe(5);
   });
+});
+
+test.each([
+  ['10 s', 10, []],
+  ['5 s without Web Locks, so that it cannot come after what the next one has brought', 5, ['locks']],
+] as const)('an answer is waited for %s', async (_, seconds, without) => {
+  const tab = await browser.openLoggedIn({ storage: 'cookie', without });
+  browser.time.sleep(LIFETIME);
+  browser.server.next('auth/refresh', hanging);
+  await tab.getAccessToken();
+  const [first, second] = browser.server.requests('auth/refresh');
+  expect(second!.at - first!.at).toBeGreaterThanOrEqual(seconds);
+  expect(second!.at - first!.at).toBeLessThan(seconds + 1);
 });

@@ -1,6 +1,6 @@
 import { Browser, type Tab } from './support/browser.js';
 import { LIFETIME } from './support/fake-server.js';
-import { answered, Gate } from './support/troubles.js';
+import { answered, Gate, late } from './support/troubles.js';
 
 let browser: Browser;
 beforeEach(() => {
@@ -80,6 +80,20 @@ describe('Once bob has logged in', () => {
     await expect(first.getAccessToken()).rejects.toMatchObject({ code: 'ERR_NO_SESSION' });
     await first.during(first.client.logout());
     expect(await browser.server.isAlive(bob)).toBe(false);
+  });
+
+  test('the answer to the logout of alice that was under way does not take his cookie', async () => {
+    const [tab, , alice] = await openTwo();
+    browser.server.next('auth/logout', late(3));
+    const logout = tab.client.logout();
+    await browser.time.until(() => browser.server.requests('auth/logout').length === 1);
+    const bob = await logBobIn(tab);
+    await tab.during(logout);
+    await browser.time.pass(30);
+    expect(browser.cookie).not.toBeNull();
+    expect(await browser.server.isAlive(alice)).toBe(false);
+    browser.time.sleep(LIFETIME);
+    expect(await tab.getAccessToken()).toContain(bob);
   });
 
   test('a logout of alice that is said twice names her session alone', async () => {

@@ -70,6 +70,8 @@ export function authServer({ storage, clientId, routes, timeout, fetch }: Resolv
 const UNAVAILABLE: Answer = { kind: 'unavailable' };
 const ENDED: Answer = { kind: 'invalid_grant' };
 
+const DEFINITE = ['400 invalid_grant', '409 session_mismatch', '422 key_reused'];
+
 /** Only words of our own server end anything: a status alone may come from whatever stands between. */
 async function read(response: Response, isInCookie: boolean): Promise<Answer> {
   const { status } = response;
@@ -78,16 +80,10 @@ async function read(response: Response, isInCookie: boolean): Promise<Answer> {
     return { kind: 'tokens', tokens: body };
   }
   const { error, error_description: text } = Object(body) as Record<string, unknown>;
-  switch (`${status} ${String(error)}`) {
-    case '401 unauthorized':
-      // Said where the cookie is asked for, and none was sent. The word alone is everybody's.
-      if (isInCookie && text === 'No token was sent') return ENDED;
-      break;
-    case '400 invalid_grant':
-    case '409 session_mismatch':
-    case '422 key_reused':
-      return { kind: error as 'invalid_grant' };
-  }
+  const said = `${status} ${error as string}`;
+  // Said where the cookie is asked for, and none was sent. The word alone is everybody's.
+  if (isInCookie && said === '401 unauthorized' && text === 'No token was sent') return ENDED;
+  if (DEFINITE.includes(said)) return { kind: error as 'invalid_grant' };
   const isLater = status < 300 || status >= 500 || [408, 425, 429].includes(status);
   return isLater ? { kind: 'unavailable', retryAfter: retryAfterOf(response) } : { kind: 'refused', status };
 }

@@ -11,7 +11,7 @@ export interface Logout {
    * @throws {TokenClientError} `ERR_UNAVAILABLE`: the server has not heard within the patience, and is told until it has;
    * `ERR_REFUSED`: it does not understand
    */
-  send(presented: Presented): Promise<void>;
+  send(presented: Presented): Promise<Answer['kind']>;
   /** The session whose cookie an earlier page could not get rid of; an empty text for one that was not known. */
   unfinished(): string | null;
   /** A new login has replaced the cookie: the next page need not tell of it any more. */
@@ -25,13 +25,15 @@ export function createLogout(server: AuthServer, patience: number, name: string 
   const key = `${name} logout`;
   const mark = name === null ? undefined : attempt(() => platform.localStorage);
   const end = new AbortController();
+  let request = new AbortController();
 
   async function tell(presented: Presented): Promise<Answer | undefined> {
     const pause = createPause();
     do {
-      const answer = await server('logout', presented);
+      const answer = await server('logout', presented, request.signal);
       if (answer.kind !== 'unavailable') {
-        attempt(() => mark?.removeItem(key));
+        // The mark may be another logout's by now.
+        attempt(() => mark?.getItem(key) === (presented.sid ?? '') && mark.removeItem(key));
         return answer;
       }
       // Later it might be somebody else's session.
@@ -48,9 +50,15 @@ export function createLogout(server: AuthServer, patience: number, name: string 
       const answer = await waitFor(tell(presented), patience, end.signal);
       if (answer?.kind === 'refused') throw refused(answer.status);
       if (!answer) throw unavailable();
+      return answer.kind;
     },
     unfinished: () => attempt(() => mark?.getItem(key)) ?? null,
-    forget: () => attempt(() => mark?.removeItem(key)),
+    forget() {
+      attempt(() => mark?.removeItem(key));
+      // Its answer would take the new cookie away. It is told again, with the session's id, which is not that of the cookie.
+      request.abort();
+      request = new AbortController();
+    },
     stop: () => end.abort(),
   };
 }

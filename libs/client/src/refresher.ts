@@ -2,7 +2,7 @@ import { scheduleOf } from './access-token.js';
 import type { AuthServer } from './auth-server.js';
 import { noSession, refused, unavailable } from './errors.js';
 import type { Pause } from './pause.js';
-import type { RefreshTokens } from './refresh-token.js';
+import type { RefreshToken, RefreshTokens } from './refresh-token.js';
 import type { SessionState } from './session-state.js';
 import { sessionOf, type SessionChange } from './session.js';
 import { startStopwatch, type Stopwatch } from './stopwatch.js';
@@ -61,15 +61,14 @@ const COOL_DOWN = 30_000;
 export function createRefresher(parts: Parts): Refresher {
   const { state, server, tabs, pause, refreshTokens, patience, lock, settled, assertAlive } = parts;
   let attempt: { readonly signal: AbortSignal; readonly done: Promise<void> } | null = null;
-  let sinceRefusal: Stopwatch | undefined;
 
   async function get({ refused: unwanted, signal: callers }: Wish): Promise<string> {
     const signal = state.signal();
     const begin = performance.now();
     if (unwanted && unwanted === state.token?.value && unwanted !== state.refused) {
       // One was replaced for this reason a moment ago: the next one would be refused as well.
-      if (sinceRefusal && sinceRefusal() < COOL_DOWN) return unwanted;
-      sinceRefusal = startStopwatch();
+      if (state.sinceRefusal && state.sinceRefusal() < COOL_DOWN) return unwanted;
+      state.sinceRefusal = startStopwatch();
       state.refused = unwanted;
     }
     for (;;) {
@@ -114,29 +113,41 @@ export function createRefresher(parts: Parts): Refresher {
     const waited = startStopwatch();
     const done = lock(async () => {
       if (tabs && waited() > 5 && state.token === before) await waitFor(null, NEWS_DELAY);
-      if (!signal.aborted && (state.token === before || !isBefore('dueAt'))) return refresh(signal);
-    }).finally(() => {
-      if (attempt?.done === done) attempt = null;
-      settled();
-    });
+      signal.throwIfAborted();
+      if (state.token === before || !isBefore('dueAt')) return refresh(signal);
+    })
+      .catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      })
+      .finally(() => {
+        if (attempt?.done === done) attempt = null;
+        settled();
+      });
     attempt = { signal, done };
     return done;
   }
 
+  /**
+   * What is stored now; another login may have come.
+   *
+   * @throws as `signal` was aborted: what was begun is of no use any more
+   */
+  async function look(signal: AbortSignal): Promise<RefreshToken | null | undefined> {
+    const stored = await refreshTokens?.read();
+    signal.throwIfAborted();
+    if (stored) state.begin(stored.session, 'restored');
+    signal.throwIfAborted();
+    return stored;
+  }
+
   /** One request. What it cannot decide is left to the next one. */
   async function refresh(signal: AbortSignal): Promise<void> {
-    const refreshToken = await refreshTokens?.read();
-    if (signal.aborted) return;
+    const refreshToken = await look(signal);
     if (refreshToken === null) return end('logout');
-    if (refreshToken) state.begin(refreshToken.session, 'restored');
-    if (signal.aborted) return;
     const age = startStopwatch();
     const answer = await server('refresh', { refreshToken, sid: state.session?.sid }, signal);
-    if (signal.aborted) return;
     // Another tab may have been faster, where the lock was not waited for; what it has stored is newer.
-    const stored = await refreshTokens?.read();
-    if (stored && !signal.aborted) state.begin(stored.session, 'login');
-    if (signal.aborted) return;
+    const stored = await look(signal);
     const isLast = stored?.key === refreshToken?.key;
     switch (answer.kind) {
       case 'tokens': {
@@ -146,7 +157,7 @@ export function createRefresher(parts: Parts): Refresher {
         if (isLast && tokens.refresh_token !== refreshToken?.token) {
           await refreshTokens!.write(tokens.refresh_token!, sessionOf(tokens), signal);
         }
-        if (signal.aborted) return;
+        signal.throwIfAborted();
         pause.end();
         return accept(tokens, age, false);
       }

@@ -1,5 +1,6 @@
 import type { AccessToken } from './access-token.js';
 import type { Session, SessionChange } from './session.js';
+import type { Stopwatch } from './stopwatch.js';
 
 type Reason = SessionChange['reason'];
 
@@ -8,8 +9,10 @@ export interface SessionState {
   /** undefined: nobody has found out yet */
   session: Session | null | undefined;
   token: AccessToken | null;
-  /** the access token that a resource server has refused */
+  /** the access token that a resource server has refused, or that may be of a session long over */
   refused: string | undefined;
+  /** since one of this session was refused, and another fetched for it */
+  sinceRefusal: Stopwatch | undefined;
   /** the session that ended last: what is found of it later is a left-over */
   endedSid: string | undefined;
   /** Aborted when this session ends or another one takes its place: what was begun for it is of no use any more. */
@@ -31,7 +34,7 @@ export function createSessionState(): SessionState {
   function turn(session: Session | null | undefined): void {
     const ended = epoch;
     epoch = new AbortController();
-    Object.assign(state, { session, token: null });
+    Object.assign(state, { session, token: null, sinceRefusal: undefined });
     ended.abort();
     for (const end of state.waiting) end();
   }
@@ -51,6 +54,7 @@ export function createSessionState(): SessionState {
     session: undefined,
     token: null,
     refused: undefined,
+    sinceRefusal: undefined,
     endedSid: undefined,
     listeners: new Set(),
     waiting: new Set(),

@@ -59,7 +59,9 @@ export function joinTabs(
   function open({ iv, text }: Sealed): Promise<Tokens | undefined> {
     return withKey(async (key) => {
       const bytes = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, text);
-      return (await new Response(bytes).json()) as Tokens;
+      const [tokens, sealedAt] = (await new Response(bytes).json()) as [Tokens, number];
+      // A frozen tab hears late.
+      return { ...tokens, expires_in: tokens.expires_in - (Date.now() - sealedAt) / 1000 };
     });
   }
 
@@ -72,7 +74,7 @@ export function joinTabs(
     seal: (tokens) =>
       withKey(async (key) => {
         const iv = crypto.getRandomValues(new Uint8Array(12));
-        const bytes = new TextEncoder().encode(JSON.stringify(tokens));
+        const bytes = new TextEncoder().encode(JSON.stringify([tokens, Date.now()]));
         return { iv, text: await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, bytes) };
       }),
     tell: (news) => channel.postMessage(news),

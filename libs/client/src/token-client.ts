@@ -173,7 +173,11 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
   if (unfinished !== null) {
     state.session = null;
     state.endedSid = unfinished || undefined;
-    logout.send({ sid: state.endedSid }).catch(() => {});
+    const told = (kind: string): void => {
+      // The cookie is of a login since.
+      if (kind === 'session_mismatch' && state.session === null) state.forget();
+    };
+    logout.send({ sid: state.endedSid }).then(told, () => {});
   }
 
   return {

@@ -18,8 +18,6 @@ export type Tokens = Pick<TokenResponse, 'access_token' | 'expires_in' | 'refres
 
 /** Whether `body` is a token response: a page of a hotel's network, answered with 200, is none. */
 export function isTokenResponse(body: unknown): body is Tokens {
-  const { access_token, expires_in, refresh_token = '', sid } = Object(body) as Record<string, unknown>;
-  return (
-    [access_token, refresh_token, sid].every((text) => typeof text === 'string') && (expires_in as number) > 0
-  );
+  const { access_token, expires_in, sid } = Object(body) as Record<string, unknown>;
+  return [access_token, sid].every((text) => typeof text === 'string') && (expires_in as number) > 0;
 }
