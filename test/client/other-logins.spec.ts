@@ -34,10 +34,10 @@ describe('Once bob has logged in', () => {
     await first.getAccessToken();
     const told = browser.channels.said.at(-1);
     const bob = await logBobIn(second);
-    const late = new News(`token-family ${new URL('https://api.test/').href}`);
-    late.postMessage(told);
+    const channel = new News(`token-family ${new URL('https://api.test/').href}`);
+    channel.postMessage(told);
     await browser.time.pass(1);
-    late.close();
+    channel.close();
     expect(told).toMatchObject({ isLogin: false });
     expect(second.client.session).toEqual({ sid: bob });
     expect(await second.getAccessToken()).toContain(bob);

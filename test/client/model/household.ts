@@ -1,7 +1,6 @@
 import { Browser, type Tab } from '../support/browser.js';
 import { LIFETIME } from '../support/fake-server.js';
-import { unanswered, type Trouble } from '../support/troubles.js';
-import { TROUBLES, type Command, type Run, type TroubleName } from './commands.js';
+import { TROUBLES, type Command, type Run } from './commands.js';
 
 /** Tabs that are open at once. */
 const MOST = 5;
@@ -121,17 +120,9 @@ export class Household {
       case 'setWall':
         return time.setWall(command.seconds);
       case 'trouble':
-        server.next(`auth/${command.route}`, ...command.troubles.map((name) => this.#troubleOf(name)));
+        server.next(`auth/${command.route}`, ...command.troubles.map((name) => TROUBLES[name]));
         return;
     }
-  }
-
-  /**
-   * The cookie of an answer that comes late takes the place of a newer one, in tabs that do not wait for each other: the
-   * browser keeps what comes last, and no client can look. So with cookies it does not come at all.
-   */
-  #troubleOf(name: TroubleName): Trouble {
-    return this.carrier === 'cookie' && name === 'late by 3 s' ? unanswered : TROUBLES[name];
   }
 
   async #doIn(tab: Tab, what: Extract<Command, { who: number }>['do']): Promise<void> {
@@ -159,8 +150,10 @@ export class Household {
 
   #open(): void {
     if (this.#tabs.length >= MOST) return;
-    const tab = this.browser.open(this.carrier === 'cookie' ? { storage: 'cookie' } : {});
-    if (!this.#areLocked) tab.surroundings.navigator!.locks = undefined;
+    const tab = this.browser.open({
+      ...(this.carrier === 'cookie' && { storage: 'cookie' }),
+      without: this.#areLocked ? [] : ['locks'],
+    });
     this.#tabs.push(tab);
     tab.client.onSessionChange(({ reason }) => {
       if (reason === 'invalid_grant' && this.#settled.has(tab) && tab.isAlive)
