@@ -12,7 +12,7 @@ export const TROUBLES = {
   'a page': answered(200, '<html>Accept our terms</html>'),
 } satisfies Record<string, Trouble>;
 
-export type TroubleName = keyof typeof TROUBLES;
+type TroubleName = keyof typeof TROUBLES;
 
 export type Command =
   | {
