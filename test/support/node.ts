@@ -125,7 +125,13 @@ export async function startNode(settings: NodeSettings): Promise<TestNode> {
     abortOnError: false,
   });
   settings.configure?.(app);
-  await app.listen(settings.port ?? 0, '127.0.0.1');
+  try {
+    await app.listen(settings.port ?? 0, '127.0.0.1');
+  } catch (error) {
+    // What has begun by then, timers among it, would outlive the test.
+    await app.close();
+    throw error;
+  }
   const events: TokenEvent[] = [];
   for (const type of EVENT_TYPES) app.get(TokenEvents).on(type, (event) => events.push(event));
   const { port } = app.getHttpServer().address() as AddressInfo;
