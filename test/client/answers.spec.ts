@@ -1,3 +1,4 @@
+import { needAnswered, outcome } from './support/attempts.js';
 import { Browser, type Tab } from './support/browser.js';
 import { LIFETIME } from './support/fake-server.js';
 import { answered, Gate, type Trouble } from './support/troubles.js';
@@ -9,21 +10,6 @@ beforeEach(() => {
 afterEach(() => browser.close());
 
 const attempts = () => browser.server.requests('auth/refresh');
-const outcome = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => 'a token',
-    ({ code }: { code?: string }) => code,
-  );
-
-async function needAnswered(
-  tab: Tab,
-  ...[status, body, headers]: Parameters<typeof answered>
-): Promise<unknown> {
-  browser.time.sleep(LIFETIME);
-  browser.server.always('auth/refresh', answered(status, body, headers));
-  return outcome(tab.getAccessToken());
-}
-
 describe('With the token in a storage', () => {
   let tab: Tab & { readonly sid: string };
   beforeEach(async () => {
@@ -48,7 +34,7 @@ describe('With the token in a storage', () => {
   });
 
   test('400 invalid_grant leaves nothing in the storage, though no other tab is there', async () => {
-    expect(await needAnswered(tab, 400, { error: 'invalid_grant' })).toBe('ERR_NO_SESSION');
+    expect(await needAnswered(browser, tab, 400, { error: 'invalid_grant' })).toBe('ERR_NO_SESSION');
     expect(browser.storage.text).toBeNull();
   });
 
@@ -70,7 +56,7 @@ describe('With the token in a storage', () => {
     [200, { error: 'invalid_grant' }],
     [500, { error: 'invalid_grant' }],
   ])('%i %j ends nothing', async (...answer) => {
-    expect(await needAnswered(tab, ...answer)).toMatch(/^ERR_(REFUSED|UNAVAILABLE)$/);
+    expect(await needAnswered(browser, tab, ...answer)).toMatch(/^ERR_(REFUSED|UNAVAILABLE)$/);
     expect(tab.client.session).toEqual({ sid: tab.sid });
     expect(tab.reasons).toEqual(['login']);
     browser.server.always('auth/refresh', null);
@@ -81,7 +67,7 @@ describe('With the token in a storage', () => {
 
   test('what a repeat would not mend is told at once, as ERR_REFUSED, and tried again later', async () => {
     const before = browser.time.now;
-    expect(await needAnswered(tab, 403, { error: 'invalid_request' })).toBe('ERR_REFUSED');
+    expect(await needAnswered(browser, tab, 403, { error: 'invalid_request' })).toBe('ERR_REFUSED');
     expect(browser.time.now - before - LIFETIME).toBeLessThan(1);
     const { length } = attempts();
     await browser.time.pass(60);
@@ -117,7 +103,7 @@ describe('With the token in a storage', () => {
   });
 
   test('409 session_mismatch ends this session as replaced', async () => {
-    expect(await needAnswered(tab, 409, { error: 'session_mismatch' })).toBe('ERR_NO_SESSION');
+    expect(await needAnswered(browser, tab, 409, { error: 'session_mismatch' })).toBe('ERR_NO_SESSION');
     expect(tab.reasons).toEqual(['login', 'replaced']);
   });
 

@@ -1,4 +1,5 @@
-import { Browser, type Tab } from './support/browser.js';
+import { needAnswered, outcome } from './support/attempts.js';
+import { Browser } from './support/browser.js';
 import { LIFETIME } from './support/fake-server.js';
 import { answered, hanging } from './support/troubles.js';
 
@@ -9,21 +10,6 @@ beforeEach(() => {
 afterEach(() => browser.close());
 
 const attempts = () => browser.server.requests('auth/refresh');
-const outcome = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => 'a token',
-    ({ code }: { code?: string }) => code,
-  );
-
-async function needAnswered(
-  tab: Tab,
-  ...[status, body, headers]: Parameters<typeof answered>
-): Promise<unknown> {
-  browser.time.sleep(LIFETIME);
-  browser.server.always('auth/refresh', answered(status, body, headers));
-  return outcome(tab.getAccessToken());
-}
-
 describe('With the token in a cookie', () => {
   const storage = 'cookie';
 
@@ -52,7 +38,7 @@ describe('With the token in a cookie', () => {
     [404, ''],
   ])('%i %j ends nothing, and nobody is taken to be logged out', async (...answer) => {
     const tab = await browser.openLoggedIn({ storage });
-    expect(await needAnswered(tab, ...answer)).toMatch(/^ERR_(REFUSED|UNAVAILABLE)$/);
+    expect(await needAnswered(browser, tab, ...answer)).toMatch(/^ERR_(REFUSED|UNAVAILABLE)$/);
     expect(tab.reasons).toEqual(['login']);
     const later = browser.open({ storage, without: ['BroadcastChannel'] });
     await expect(later.during(later.client.getSession())).rejects.toMatchObject({

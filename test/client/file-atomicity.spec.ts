@@ -1,10 +1,9 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileStorage } from 'token-family-client/file';
 import type { Order } from './file-storage.program.js';
-import { bundle, type Program } from './programs.js';
+import { useFilePlace } from './file-place.js';
+import type { Program } from './programs.js';
 import { isWhole, wholeText } from './whole-text.js';
 
 const ROUNDS = 25;
@@ -13,15 +12,8 @@ let directory: string;
 let path: string;
 let program: Program;
 
-beforeAll(async () => {
-  program = await bundle('file-storage.program.ts');
-});
-afterAll(() => program.remove());
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'file-atomicity-'));
-  path = join(directory, 'session');
-});
-afterEach(() => rm(directory, { recursive: true }));
+const place = useFilePlace();
+beforeEach(() => ({ directory, path, program } = place));
 
 test('whenever a writer is killed, a reader sees a whole text, and the next writer tidies up', async () => {
   const storage = fileStorage(path);

@@ -1,12 +1,12 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DirectoryLock } from '../../libs/client/src/file/directory-lock.js';
 import { fileStorage } from 'token-family-client/file';
 import type { Order } from './file-storage.program.js';
 import { soon } from '../support/wire.js';
-import { bundle, type Program, type Run } from './programs.js';
+import { useFilePlace } from './file-place.js';
+import type { Program, Run } from './programs.js';
 
 const LONG = 120_000;
 /** The name of a process of another host. */
@@ -16,15 +16,8 @@ let directory: string;
 let path: string;
 let program: Program;
 
-beforeAll(async () => {
-  program = await bundle('file-storage.program.ts');
-});
-afterAll(() => program.remove());
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'file-lock-'));
-  path = join(directory, 'session');
-});
-afterEach(() => rm(directory, { recursive: true, force: true }));
+const place = useFilePlace();
+beforeEach(() => ({ directory, path, program } = place));
 
 const lock = <T>(task: () => Promise<T>, timeout = LONG): Promise<T> => fileStorage(path).lock(task, timeout);
 

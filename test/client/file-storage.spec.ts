@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { chmod, chown, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileStorage, FileStorageError } from 'token-family-client/file';
-import { bundle, type Program } from './programs.js';
+import { useFilePlace } from './file-place.js';
+import type { Program } from './programs.js';
 import type { Order } from './file-storage.program.js';
 
 const NOBODY = 65_534;
@@ -14,15 +14,8 @@ let directory: string;
 let path: string;
 let program: Program;
 
-beforeAll(async () => {
-  program = await bundle('file-storage.program.ts');
-});
-afterAll(() => program.remove());
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'file-storage-'));
-  path = join(directory, 'session');
-});
-afterEach(() => rm(directory, { recursive: true }));
+const place = useFilePlace();
+beforeEach(() => ({ directory, path, program } = place));
 
 const modeOf = async (name: string): Promise<string> => ((await lstat(name)).mode & 0o777).toString(8);
 

@@ -53,11 +53,12 @@ export function authServer({ storage, clientId, routes, timeout, fetch }: Resolv
       signal: limit.signal,
     } as const;
     try {
-      const asked = fetch(new URL(route, routes), request).then((response) =>
-        route === 'logout' && [204, storage ? 204 : 401].includes(response.status)
-          ? ENDED
-          : read(response, !storage),
-      );
+      const asked = fetch(new URL(route, routes), request).then((response) => {
+        const { status } = response;
+        // With the cookie, 401 says that there is nothing left to end.
+        const isOver = route === 'logout' && (status === 204 || (status === 401 && !storage));
+        return isOver ? ENDED : read(response, !storage);
+      });
       return (await waitFor(asked, timeout, signal)) ?? UNAVAILABLE;
     } catch {
       return UNAVAILABLE;

@@ -67,9 +67,9 @@ export interface TokenClient {
   /**
    * Ends the session: here at once, in the other tabs with the next message, at the server when it has heard.
    *
-   * @throws {TokenClientError} `ERR_UNAVAILABLE`: the server has not heard yet. It is told again and again if it is known which session, with the cookie carrier
-   * also by the next page; here the session is over. `ERR_REFUSED`: it does not understand. `ERR_STORAGE`, `ERR_DISPOSED`: nothing
-   * was done
+   * @throws {TokenClientError} `ERR_UNAVAILABLE`: the server has not heard yet. It is told again and again if it is known which
+   * session, with the cookie carrier also by the next page; here the session is over. `ERR_REFUSED`: it does not
+   * understand. `ERR_STORAGE`, `ERR_DISPOSED`: nothing was done
    */
   logout(): Promise<void>;
 
