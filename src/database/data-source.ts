@@ -21,9 +21,14 @@ export function dataSourceOptions(url: string): DataSourceOptions {
 
 /**
  * Runs the migrations that are pending. Of several nodes that start at once, one migrates and the others wait.
+ *
+ * @throws {Error} the database cannot be used; the message says what to do
  */
 export async function migrate(url: string): Promise<void> {
-  const source = await new DataSource(dataSourceOptions(url)).initialize();
+  const source = await new DataSource(dataSourceOptions(url)).initialize().catch((cause: Error) => {
+    const remedy = 'start it, or correct DATABASE_URL; without DATABASE_URL a database is started for you';
+    throw new Error(`The database cannot be used (${cause.message}): ${remedy}`, { cause });
+  });
   const guard = source.createQueryRunner();
   try {
     await guard.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
